@@ -1,0 +1,46 @@
+# The compiler and its flags, for every target of the project.
+
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR
+    "Hanse is built with clang 19 or newer, but this is ${CMAKE_CXX_COMPILER_ID} "
+    "${CMAKE_CXX_COMPILER_VERSION}. g++ 12.2, the one that Debian 12 brings, miscompiles "
+    "everyday coroutines, so GNU is refused rather than trusted. Use the presets: "
+    "cmake --preset release (they name clang++-19; tools/setup.sh installs it).")
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+# Nothing here uses C++ modules; scanning for them doubles the build's steps.
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+
+if(CMAKE_BUILD_TYPE STREQUAL "")
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(HANSE_CCACHE ccache)
+if(HANSE_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER "${HANSE_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${HANSE_CCACHE}")
+endif()
+
+set(HANSE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
+
+add_library(hanse_flags INTERFACE)
+target_compile_options(hanse_flags INTERFACE
+  -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wimplicit-fallthrough
+  # Decisions must not depend on how the compiler fuses multiplications.
+  -ffp-contract=off
+  -fno-omit-frame-pointer
+  $<$<CONFIG:Release>:-O2>)
+target_link_options(hanse_flags INTERFACE -fuse-ld=lld)
+target_include_directories(hanse_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
+if(HANSE_SANITIZE)
+  # For every object, third-party C included, so that no report is lost.
+  add_compile_options(-fsanitize=${HANSE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${HANSE_SANITIZE})
+endif()
+if(HANSE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

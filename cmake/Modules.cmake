@@ -1,0 +1,86 @@
+# hanse_module(DEPS <folder>... LIBS <target>...)
+#
+# Declares the folder it is called from as one module: a static library of its
+# *.cpp (and of strategies/ and the like below it), and one test program of its
+# *_test.cpp. The folder's place is its name: src/core/gate is hanse_core_gate.
+# DEPS are folders below src/, LIBS are other people's targets.
+function(hanse_module)
+  cmake_parse_arguments(M "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}/src" "${CMAKE_CURRENT_SOURCE_DIR}")
+  string(REPLACE "/" "_" suffix "${folder}")
+  set(name "hanse_${suffix}")
+
+  # CONFIGURE_DEPENDS: a new file is found by the next build, without an edit.
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/testing/")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(deps "")
+  foreach(dep IN LISTS M_DEPS)
+    string(REPLACE "/" "_" dep_suffix "${dep}")
+    list(APPEND deps "hanse_${dep_suffix}")
+  endforeach()
+
+  if(sources)
+    # Strategies register by being linked, so a module is an object library:
+    # an archive would drop the objects that nobody names.
+    add_library(${name} OBJECT ${sources})
+    target_link_libraries(${name} PUBLIC hanse_flags ${deps} ${M_LIBS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE hanse_flags ${deps} ${M_LIBS})
+  endif()
+  add_dependencies(${name} hanse_layers)
+  set_property(GLOBAL APPEND PROPERTY HANSE_MODULES ${name})
+
+  if(HANSE_TESTS AND tests)
+    hanse_test(${name}_test SOURCES ${tests} MODULES ${folder} ${M_DEPS} ${M_TEST_DEPS}
+               LIBS ${M_TEST_LIBS})
+  endif()
+endfunction()
+
+# hanse_link(<target> <folder>...): links modules and everything below them.
+# Object libraries hand on their usage requirements but not their objects, so
+# the closure is walked here.
+function(hanse_link target)
+  set(pending "")
+  foreach(folder IN LISTS ARGN)
+    string(REPLACE "/" "_" suffix "${folder}")
+    list(APPEND pending "hanse_${suffix}")
+  endforeach()
+  set(seen "")
+  while(pending)
+    list(POP_FRONT pending module)
+    if(module IN_LIST seen)
+      continue()
+    endif()
+    list(APPEND seen ${module})
+    if(NOT TARGET ${module})
+      message(FATAL_ERROR "${target} needs ${module}, which no folder declares")
+    endif()
+    get_target_property(below ${module} INTERFACE_LINK_LIBRARIES)
+    foreach(item IN LISTS below)
+      if(item MATCHES "^hanse_(base|core|adapters|drivers|apps)")
+        list(APPEND pending ${item})
+      endif()
+    endforeach()
+  endwhile()
+  foreach(module IN LISTS seen)
+    target_link_libraries(${target} PRIVATE ${module})
+    get_target_property(type ${module} TYPE)
+    if(type STREQUAL "OBJECT_LIBRARY")
+      target_sources(${target} PRIVATE $<TARGET_OBJECTS:${module}>)
+    endif()
+  endforeach()
+endfunction()
+
+# hanse_test(<name> SOURCES <file>... MODULES <folder>... LIBS <target>...)
+function(hanse_test name)
+  cmake_parse_arguments(T "" "" "SOURCES;MODULES;LIBS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE hanse_flags GTest::gmock GTest::gtest GTest::gtest_main ${T_LIBS})
+  hanse_link(${name} ${T_MODULES})
+  target_compile_definitions(${name} PRIVATE HANSE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+endfunction()
