@@ -1,0 +1,63 @@
+// src/core/placement/demand.h
+// What placement must know of a request, and what it foretells of an offer.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bounded.h"
+#include "base/id.h"
+#include "base/money.h"
+#include "base/time.h"
+#include "base/usage.h"
+
+namespace hanse::placement {
+
+struct Demand {
+  TenantId tenant;
+  AliasId alias;
+  ClassId latency_class;
+  std::int64_t prompt_bytes = 0;  // of the text, as sent
+  // The most the client allows; the tenant's default when it names none.
+  Tokens output_limit{0};
+  std::int32_t choices = 1;  // OpenAI's `n`
+  bool streamed = false;
+};
+
+// Foretold for one offer, in fixed point only: decisions enter digests.
+struct Prediction {
+  Duration first_token;  // from now until the first token is here
+  Duration per_token;    // between output tokens
+  Money cost;            // owed to the supplier
+  Tokens prompt;         // all prompt tokens, cached ones among them
+  Tokens cached;
+  Tokens output;
+
+  bool operator==(const Prediction&) const = default;
+};
+
+enum class Reason : std::uint8_t {
+  chosen,
+  dearer,             // another that meets the objective costs less
+  misses_objective,   // another meets the latency objective, this does not
+  slower,             // none meets the objective, another comes nearer
+  not_its_turn,       // by a strategy that does not compare
+};
+
+struct Candidate {
+  OfferId offer;
+  Prediction prediction;
+  bool within_objective = false;
+  Reason reason = Reason::chosen;
+};
+
+// How many of the best candidates a decision record holds.
+inline constexpr std::size_t kCandidatesKept = 4;
+
+struct Decision {
+  OfferId chosen;  // not valid: no candidate
+  // The chosen one first, then the best of the rest.
+  InlineVector<Candidate, kCandidatesKept> best;
+  std::uint32_t candidates = 0;  // offers looked at
+};
+
+}  // namespace hanse::placement
