@@ -1,0 +1,93 @@
+# Short verbs over CMake, the demonstration grid, and the tests. Every verb
+# does its own set-up; with nothing to do, that takes a tenth of a second.
+
+# The number of parallel compilers, and where `make install` puts things.
+JOBS   ?= $(shell nproc)
+PREFIX ?= /usr/local
+# Grid and benchmarks read this configuration and these arguments.
+CONFIG ?= config/four-sites.toml
+BENCH  ?=
+
+PYTHON := .venv/bin/python
+GRID   := $(PYTHON) tools/grid/grid.py --config $(CONFIG)
+CLANG  := 19
+
+# Recipes share one machine and one build folder, so verbs run one by one;
+# inside a verb, ninja and ctest are parallel.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help build debug run up down test test-asan test-tsan bench check install clean
+
+help:
+	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
+	@echo
+	@echo "  make build       compile; leaves build/release/hanse"
+	@echo "  make run         start four sites and the gateway, walk through the product, stop"
+	@echo "  make up          start them and keep them running;  make down  stops them"
+	@echo "  make test        everything that must hold, on a bare machine too"
+	@echo "  make test-asan   the tests under the address and undefined-behaviour sanitizers"
+	@echo "  make test-tsan   the tests under the thread sanitizer"
+	@echo "  make bench       measure, print a table, write build/bench.json"
+	@echo "  make check       formatting, linter, layers"
+	@echo "  make install     install into PREFIX (now $(PREFIX))"
+	@echo "  make clean       remove build/; downloads are kept"
+	@echo
+	@echo "  JOBS=N (now $(JOBS)) limits the compilers that run at once."
+
+# One build folder per preset of CMakePresets.json. Configuring again is left
+# to ninja, which knows when a CMake file has changed.
+build/%/build.ninja: CMakePresets.json
+	@tools/setup.sh build
+	cmake --preset $*
+
+build: build/release/build.ninja
+	@tools/setup.sh build
+	cmake --build --preset release -j $(JOBS)
+
+debug: build/debug/build.ninja
+	@tools/setup.sh build
+	cmake --build --preset debug -j $(JOBS)
+
+run: build
+	@tools/setup.sh grid
+	@$(GRID) run
+
+up: build
+	@tools/setup.sh grid
+	@$(GRID) up
+
+# Needs no set-up: without an environment there is nothing to stop.
+down:
+	@if [ -x $(PYTHON) ]; then $(GRID) down; else echo "grid: nothing is running"; fi
+
+test: build
+	@tools/setup.sh test
+	ctest --preset release --output-on-failure -j 2
+
+test-asan: build/asan/build.ninja
+	@tools/setup.sh build test
+	cmake --build --preset asan -j $(JOBS)
+	ctest --preset asan --output-on-failure -j 2
+
+test-tsan: build/tsan/build.ninja
+	@tools/setup.sh build test
+	cmake --build --preset tsan -j $(JOBS)
+	ctest --preset tsan --output-on-failure -j 2
+
+bench: build
+	@tools/setup.sh bench
+	$(PYTHON) bench/run.py $(BENCH)
+
+# The linter reads the flags of the release build, hence the dependency.
+SOURCES = $$(git ls-files --cached --others --exclude-standard -- '*.h' '*.cpp')
+check: build
+	@tools/setup.sh test
+	python3 tools/check_layers.py
+	clang-format-$(CLANG) --dry-run -Werror $(SOURCES)
+	run-clang-tidy-$(CLANG) -quiet -j $(JOBS) -p build/release '^$(CURDIR)/(src|tests|bench)/'
+
+install: build
+	cmake --install build/release --prefix $(PREFIX)
+
+clean: down
+	rm -rf build
