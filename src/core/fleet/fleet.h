@@ -69,6 +69,8 @@ struct SpeedProfile {
   Duration first_token;                        // fixed part of the time to first token
   std::int64_t prefill_tokens_per_second = 1;  // positive
   std::int64_t decode_tokens_per_second = 1;   // of one sequence alone; positive
+  // Of each sequence when all slots are busy; 0 = not known, taken as half.
+  std::int64_t decode_tokens_per_second_full = 0;
 };
 
 // One variant at one site at a price.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/bounded.h"
 #include "base/id.h"
@@ -17,31 +18,43 @@ struct Demand {
   AliasId alias;
   ClassId latency_class;
   std::int64_t prompt_bytes = 0;  // of the text, as sent
-  // The most the client allows; the tenant's default when it names none.
+  // The most the client allows for one choice; the tenant's default when it
+  // names none.
   Tokens output_limit{0};
-  std::int32_t choices = 1;  // OpenAI's `n`
+  std::int32_t choices = 1;  // sequences it makes: OpenAI's `n` for each of its prompts
   bool streamed = false;
 };
 
 // Foretold for one offer, in fixed point only: decisions enter digests.
 struct Prediction {
   Duration first_token;  // from now until the first token is here
-  Duration per_token;    // between output tokens
+  Duration per_token;    // between output tokens of one sequence
   Money cost;            // owed to the supplier
   Tokens prompt;         // all prompt tokens, cached ones among them
   Tokens cached;
-  Tokens output;
+  Tokens output;  // of all sequences
+  std::int32_t sequences = 1;
+  // The same times as the profile, the link and the load promise them, before
+  // they are corrected by what was measured. What is measured is compared with
+  // these, so that many attempts under way do not correct the same error
+  // many times.
+  Duration promised_first_token;
+  Duration promised_per_token;
 
   bool operator==(const Prediction&) const = default;
 };
 
 enum class Reason : std::uint8_t {
   chosen,
-  dearer,             // another that meets the objective costs less
-  misses_objective,   // another meets the latency objective, this does not
-  slower,             // none meets the objective, another comes nearer
-  not_its_turn,       // by a strategy that does not compare
+  dearer,            // another that meets the objective costs less
+  misses_objective,  // another meets the latency objective, this does not
+  slower,            // none meets the objective, another comes nearer
+  busier,            // another has less work before it
+  not_its_turn,      // by a strategy that does not compare
+  later_id,          // as good in all that counts; ties break by id
 };
+
+std::string_view to_string(Reason reason);
 
 struct Candidate {
   OfferId offer;

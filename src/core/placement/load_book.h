@@ -1,6 +1,29 @@
 // src/core/placement/load_book.h
-// What is under way at each offer, and how its measured speed compares with
-// what its profile promised: local accounting, told by dispatch.
+// What is under way at each offer, how its measured speed compares with what
+// its profile promised, and what both mean for the next request: local
+// accounting, told by dispatch.
+//
+// The model, in integers only:
+//
+//   time to first token = correction x (round trip + upload + fixed part
+//       + prompts before it + its own prompt + wait for a slot)
+//   time per token      = correction x (alone + slope x (sequences beside it))
+//
+// * Upload is bytes over the link's bandwidth.
+// * The engine computes prompts one after another, so a prompt waits for all
+//   those whose first token has not come.
+// * A site works on `slots` sequences. Past that, slots come free at the rate
+//   at which the sequences under way end.
+// * With all slots busy a sequence decodes at the profile's
+//   `decode_tokens_per_second_full`, or at half its speed alone when that is
+//   not known; between the two the time per token grows evenly.
+// * A correction is measured over promised time, an exponential mean over the
+//   last attempts (weight 1/8), between 1/16 and 16. Where nothing is measured
+//   for a while it relaxes to 1, so that one bad hour does not bar a site for
+//   ever.
+//
+// All that does not depend on the request is worked out when the load
+// changes, so a decision only multiplies and adds: see pace().
 //
 // Plain state, bounded by the number of offers; one book belongs to one shard.
 #pragma once
@@ -16,32 +39,100 @@
 
 namespace hanse::placement {
 
+// Fixed point with 16 fraction bits.
+inline constexpr unsigned kFractionBits = 16;
+inline constexpr std::int64_t kOne = std::int64_t{1} << kFractionBits;
+
+// What the next request would meet at each offer, one column per term,
+// indexed by OfferId. Bounds keep a sum of products within 62 bits, see
+// load_book.cpp.
+struct Pace {
+  std::vector<std::uint64_t> wait;      // ns before its own prompt is begun
+  std::vector<std::uint64_t> per_byte;  // ns per byte of upload, fixed point
+  std::vector<std::uint64_t> prefill;   // ns per prompt token, fixed point
+  std::vector<std::uint64_t> decode;    // ns per output token
+};
+
+// How an attempt ended.
+struct Ending {
+  bool had_first_token = false;
+  Tokens output{0};   // of all its sequences; zero teaches nothing
+  Duration decoding;  // from its first token to its last
+};
+
 class LoadBook {
  public:
+  // Requires: `fleet` outlives the book.
   explicit LoadBook(const fleet::Fleet& fleet);
 
   // An attempt with this prediction was sent to `offer`.
   void started(OfferId offer, const Prediction& prediction);
   // Its first token came `waited` after it was sent; corrects the offer's
   // prediction of first tokens.
-  void first_token(OfferId offer, const Prediction& prediction, Duration waited);
-  // It ended, well or not, with `output` tokens in `decoding` since the first;
-  // zero tokens teach nothing.
-  void ended(OfferId offer, const Prediction& prediction, bool had_first_token, Tokens output,
-             Duration decoding);
+  void first_token(OfferId offer, const Prediction& prediction, Duration waited, MonotonicTime now);
+  // It ended, well or not.
+  void ended(OfferId offer, const Prediction& prediction, const Ending& ending, MonotonicTime now);
 
   struct Load {
-    std::int32_t sequences = 0;   // attempts under way
-    Tokens prefill_tokens{0};     // of prompts whose first token has not come
-    Tokens outstanding_tokens{0}; // prompt and expected output of all under way
+    std::int32_t sequences = 0;    // under way
+    std::int32_t prefilling = 0;   // of them, those whose first token has not come
+    Tokens prefill_tokens{0};      // of prompts whose first token has not come
+    Tokens outstanding_tokens{0};  // prompt and expected output of all under way
     // Measured over promised, in 1/65,536: 65,536 says as promised.
-    std::int64_t first_token_correction = 65'536;
-    std::int64_t per_token_correction = 65'536;
+    std::int64_t first_token_correction = kOne;
+    std::int64_t per_token_correction = kOne;
+    MonotonicTime measured_at;
   };
   [[nodiscard]] const Load& of(OfferId offer) const;
 
+  // For a new snapshot: the corrections known of an offer that is still there.
+  // What is under way is told again by its owner, with started().
+  void adopt(OfferId offer, const Load& known);
+
+  // Lets some corrections relax; cheap, called with every decision.
+  void relax(MonotonicTime now);
+
+  // As it is now; valid until the book changes.
+  [[nodiscard]] const Pace& pace() const { return pace_; }
+  // The same as pace(), for one offer and without the corrections.
+  struct Promise {
+    std::uint64_t wait = 0;
+    std::uint64_t per_byte = 0;
+    std::uint64_t prefill = 0;
+    std::uint64_t decode = 0;
+  };
+  [[nodiscard]] Promise promise(OfferId offer) const;
+
  private:
-  std::vector<Load> loads_;  // indexed by OfferId
+  // What all offers of one site share.
+  struct SiteLoad {
+    std::int32_t sequences = 0;
+    std::int64_t prefill_work = 0;  // ns of prompts whose first token has not come
+    std::int64_t decode_work = 0;   // ns of expected output of all under way, slots full
+  };
+  // The terms of an offer that only the snapshot decides.
+  struct Terms {
+    SiteId site;
+    std::int32_t slots = 1;
+    std::uint64_t fixed = 0;     // ns: round trip and the fixed part of the profile
+    std::uint64_t per_byte = 0;  // fixed point
+    std::uint64_t prefill = 0;   // fixed point
+    std::uint64_t decode_alone = 0;
+    std::uint64_t decode_full = 0;
+  };
+
+  [[nodiscard]] std::int64_t prefill_work(OfferId offer, const Prediction& prediction) const;
+  [[nodiscard]] std::int64_t decode_work(OfferId offer, const Prediction& prediction) const;
+  void prefilled(OfferId offer, const Prediction& prediction);
+  void refresh_site(SiteId site);
+  void refresh(OfferId offer);
+
+  std::vector<Terms> terms_;                       // indexed by OfferId
+  std::vector<Load> loads_;                        // indexed by OfferId
+  std::vector<SiteLoad> sites_;                    // indexed by SiteId
+  std::vector<std::vector<OfferId>> site_offers_;  // indexed by SiteId
+  Pace pace_;
+  std::size_t relaxed_next_ = 0;
 };
 
 }  // namespace hanse::placement

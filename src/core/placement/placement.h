@@ -1,11 +1,13 @@
 // src/core/placement/placement.h
 // Which permitted site? Predicts time and price of every permitted offer and
 // lets a strategy choose.
+//
+// Plain state: no I/O, no clock, no threads. One placement belongs to one
+// shard and one snapshot.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "core/catalog/catalog.h"
 #include "core/fleet/fleet.h"
 #include "core/placement/demand.h"
+#include "core/placement/field.h"
 #include "core/placement/learned.h"
 #include "core/placement/load_book.h"
 #include "core/placement/strategy.h"
@@ -32,11 +35,43 @@ class Placement {
   // Chooses among the offers of `demand`'s alias at the sites in `allowed`
   // (permitted, healthy, not yet tried). Ties break by offer id. Allocates
   // nothing in steady state.
+  // Requires: `allowed` is as large as the fleet.
   Decision decide(const Demand& demand, const BitSet& allowed, Instant now);
 
+  // The same question with all candidates in the answer, best first, and
+  // nothing changed by asking. For people; allocates.
+  [[nodiscard]] std::vector<Candidate> explain(const Demand& demand, const BitSet& allowed) const;
+
+  // What is foretold of one offer as things stand, whatever the strategy.
+  // Requires: `offer` serves the demand's alias.
+  [[nodiscard]] Prediction predict(const Demand& demand, OfferId offer) const;
+
   // Told by dispatch as attempts go their way.
-  LoadBook& loads();
-  Learned& learned();
+  LoadBook& loads() { return loads_; }
+  [[nodiscard]] const LoadBook& loads() const { return loads_; }
+  Learned& learned() { return learned_; }
+  [[nodiscard]] const Learned& learned() const { return learned_; }
+
+ private:
+  Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+            std::unique_ptr<Strategy> strategy);
+
+  [[nodiscard]] Workload workload(const Demand& demand) const;
+  [[nodiscard]] Objective objective(const Demand& demand) const;
+  [[nodiscard]] Prediction predict(const Field& field, OfferId offer) const;
+  [[nodiscard]] Candidate candidate(const Field& field, const Ranked& chosen,
+                                    const Ranked& ranked) const;
+
+  const catalog::Catalog* catalog_;
+  const fleet::Fleet* fleet_;
+  std::unique_ptr<Strategy> strategy_;
+  OfferColumns columns_;
+  std::vector<std::vector<std::uint32_t>> offers_;  // by AliasId, rising
+  LoadBook loads_;
+  Learned learned_;
+  Ranking ranking_;
+  // Scratch: expected cached tokens by SiteId, all zero between decisions.
+  std::vector<std::uint64_t> cached_;
 };
 
 }  // namespace hanse::placement

@@ -1,0 +1,37 @@
+// The cheapest offer that is predicted to meet the latency class. When none
+// does, the one that comes nearest: least late over the whole answer, see
+// Field::lateness(). One order serves both: first by lateness, which is zero
+// for all that meet the class, then by price.
+
+#include "core/placement/strategy.h"
+
+namespace hanse::placement {
+namespace {
+
+class CheapestWithinObjective final : public Strategy {
+ public:
+  explicit CheapestWithinObjective(std::uint64_t seed) { static_cast<void>(seed); }
+
+  void rank(const Field& field, Ranking& ranking) const override {
+    field.for_each([&](OfferId offer) {
+      // The price alone rules most offers out once a few good ones are held.
+      const unsigned __int128 price = field.cost(offer);
+      if (!ranking.would_keep({0, price})) {
+        ranking.skip();
+        return;
+      }
+      ranking.add(offer, {field.lateness(offer), price});
+    });
+  }
+
+  [[nodiscard]] Reason why_not(const Score& chosen, const Score& other) const override {
+    if (other == chosen) return Reason::later_id;
+    if (other.first == chosen.first) return Reason::dearer;
+    return chosen.first == 0 ? Reason::misses_objective : Reason::slower;
+  }
+};
+
+HANSE_PLACEMENT_STRATEGY(CheapestWithinObjective, "cheapest_within_objective");
+
+}  // namespace
+}  // namespace hanse::placement
