@@ -2,20 +2,28 @@
 // One answer out of one or more attempts.
 //
 // Engines differ in what they get wrong: a second role, usage in the middle,
-// no finish, nothing after the finish. The answer takes their deltas and says
+// no finish, more after the finish. The answer takes their deltas and says
 // what of each goes to the client, so that the client's stream has one id, a
-// role first, one finish per choice, and one usage at its end. An answer is
-// complete when every choice has finished or the engine said that it is done
-// after at least one finish; anything else is a break, by whatever bytes it
-// ends.
+// role first, one finish per choice, and one usage at its end.
+//
+// A role alone is not forwarded: it goes out with the first delta that says
+// something. So nothing reaches the client before the engine has shown that
+// it works, and a failure until then is still free to become a status code or
+// an attempt elsewhere.
+//
+// An answer is complete when no choice is left open: every choice that spoke
+// has finished, and either all choices of the question did or the engine said
+// `[DONE]`. An engine that says `[DONE]` without any finish at all ends its
+// answer too, and the missing finishes are owed to the client. Anything else
+// is a break, by whatever bytes it ends.
 //
 // Plain state: no I/O, no clock. Live and in simulation the same.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <optional>
 
-#include "base/bounded.h"
 #include "base/usage.h"
 #include "core/answer/delta.h"
 
@@ -23,18 +31,22 @@ namespace hanse::answer {
 
 // What of a delta goes to the client.
 struct Emission {
-  bool forward = false;     // the event, with the gateway's id and model
-  bool drop_usage = false;  // without its usage: that is sent at the end, if at all
+  bool forward = false;         // the event, with the gateway's id and model
+  bool drop_role = false;       // without its role: the client has one
   bool lead_with_role = false;  // an event with the role must go first
+
+  bool operator==(const Emission&) const = default;
 };
 
 class Answer {
  public:
   static constexpr std::size_t kChoicesMax = 128;  // OpenAI's own bound on `n`
 
-  explicit Answer(std::int32_t choices);
+  // Requires: 1 <= choices <= kChoicesMax.
+  Answer(Dialect dialect, std::int32_t choices);
 
-  // Takes the next delta of the attempt under way.
+  // Takes the next delta of the attempt under way. A choice past the
+  // question's, and anything after a choice's finish, is not forwarded.
   Emission take(const Delta& delta);
 
   // The engine said `[DONE]`, or its whole reply has ended properly.
@@ -42,28 +54,47 @@ class Answer {
 
   [[nodiscard]] bool complete() const;
   // Whether the client has been given any part of the answer.
-  [[nodiscard]] bool begun() const { return begun_; }
+  [[nodiscard]] bool begun() const { return begun_.any(); }
+
+  // Calls `visit(choice)` for each choice of a complete answer that spoke and
+  // whose finish the engine forgot: the client is owed a `stop`.
+  template <typename Visit>
+  void for_each_owed_finish(Visit&& visit) const {
+    const auto open = begun_ & ~finished_;
+    for (std::uint32_t i = 0; open.any() && i < kChoicesMax; ++i) {
+      if (open[i]) visit(i);
+    }
+  }
 
   // Deltas that moved the answer on. Engines send one token a delta, or a few.
   [[nodiscard]] std::int64_t progress_deltas() const { return progress_deltas_; }
   // Bytes of JSON-escaped text and reasoning so far.
-  [[nodiscard]] std::int64_t text_bytes() const { return text_bytes_; }
+  [[nodiscard]] std::int64_t text_bytes() const { return text_bytes_ + reasoning_bytes_; }
+  // The first finish that is not `stop`, else `stop` once there is one.
   [[nodiscard]] Finish finish() const { return finish_; }
 
   // The usage to book: the engine's report, flagged when it contradicts the
-  // text; else counted here (deltas for output, `prompt_estimate` for the
-  // prompt) and marked as estimated.
+  // text; else counted here (`prompt_estimate` for the prompt; deltas for the
+  // output, or a token per four bytes when deltas are long) and marked as
+  // estimated.
   [[nodiscard]] Usage usage(Tokens prompt_estimate) const;
 
  private:
-  std::int32_t choices_;
+  void count(const Delta& delta);
+  [[nodiscard]] bool contradicts_text(const Usage& usage) const;
+
+  Dialect dialect_;
+  std::uint32_t choices_;
   std::int64_t progress_deltas_ = 0;
+  std::int64_t text_deltas_ = 0;
   std::int64_t reasoning_deltas_ = 0;
   std::int64_t text_bytes_ = 0;
+  std::int64_t reasoning_bytes_ = 0;
   std::optional<Usage> reported_;
   Finish finish_ = Finish::none;
-  InlineVector<bool, kChoicesMax> finished_;
-  bool begun_ = false;
+  std::bitset<kChoicesMax> begun_;
+  std::bitset<kChoicesMax> finished_;
+  bool has_tool_calls_ = false;
   bool engine_done_ = false;
 };
 

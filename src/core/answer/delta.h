@@ -7,72 +7,74 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bounded.h"
 #include "base/usage.h"
+#include "core/answer/failure.h"
 #include "core/answer/question.h"
 
 namespace hanse::answer {
 
 enum class Finish : std::uint8_t {
   none,
-  stop,            // the model was done, or met a stop sequence
-  length,          // met the output limit
+  stop,    // the model was done, or met a stop sequence
+  length,  // met the output limit
   tool_calls,
   content_filter,
   other,
 };
 
-// A delta's views live until the decoder is fed again.
-struct Delta {
-  // The event's JSON as the engine sent it; empty for one made here.
-  std::string_view json;
-  // In `json`: what is the gateway's to change. Values, with quotes.
-  ByteRange id_value;
-  ByteRange model_value;
-  ByteRange usage_member;    // `"usage": ...`, absent or null counts as absent
-  ByteRange choices_value;   // the whole array
-  // Members that are the engine's private talk (timings and the like) and must
-  // not reach a client who did not ask; `extra_member_count` of them are set.
-  ByteRange private_member;
+// What an edit of an event's bytes is about.
+enum class Part : std::uint8_t {
+  id,        // a value, with quotes: the gateway's own goes there
+  model,     // likewise
+  created,   // a value: one for the whole stream
+  role,      // a member with one comma beside it: goes when the role was said
+  unwanted,  // bytes that never reach the client: usage in mid-stream, private
+             // members, other choices of the same event
+};
 
-  std::uint32_t choice = 0;       // of the first choice in the event
-  std::uint32_t choice_count = 0; // choices in this event
+struct Edit {
+  ByteRange range;
+  Part part = Part::unwanted;
+};
+
+// What one event says about one choice. An event with several choices makes
+// several deltas. A delta's views live until the decoder is fed again.
+struct Delta {
+  static constexpr std::size_t kEditsMax = 12;
+
+  // The event's JSON object as the engine sent it, blanks around it trimmed.
+  std::string_view json;
+  // Where it is to be edited, in order, without overlaps.
+  InlineVector<Edit, kEditsMax> edits;
+  bool has_id = false;     // else the writer adds ours
+  bool has_model = false;  // likewise
+
+  bool has_choice = false;   // false: only usage, or nothing for the client
+  std::uint32_t choice = 0;  // its index
   bool has_role = false;
-  std::string_view text;          // content, still escaped as in JSON, without quotes
-  std::string_view reasoning;     // likewise
-  bool has_tool_call = false;     // carries a part of a tool call
+  // All of these still escaped as in JSON, strings without their quotes.
+  std::string_view text;  // content, or a completion's text
+  std::string_view reasoning;
+  std::string_view refusal;
+  std::string_view tool_calls;     // the array
+  std::string_view function_call;  // the object of the older kind
+  std::string_view logprobs;       // the object
+  std::string_view finish_value;   // the finish reason with quotes
+  // The choice says something that this list does not know and that is not
+  // null or empty; the client must get it.
+  bool has_vendor_part = false;
   Finish finish = Finish::none;
   std::optional<Usage> usage;
 
   // Whether it moves the answer on: text, reasoning or a part of a tool call.
-  // Keep-alive comments and empty deltas are no progress.
+  // Keep-alive comments, roles and empty deltas are no progress.
   [[nodiscard]] bool is_progress() const {
-    return !text.empty() || !reasoning.empty() || has_tool_call;
+    return !text.empty() || !reasoning.empty() || !refusal.empty() || !tool_calls.empty() ||
+           !function_call.empty();
   }
 };
 
-// How an attempt failed, in words that dispatch can act on. Every failure of
-// every engine and socket is one of these.
-enum class Failure : std::uint8_t {
-  none,
-  unreachable,        // refused, no route, name not resolved, connection timed out
-  tls,
-  silent,             // connected, then nothing within the limit
-  stalled,            // began, then too slow or nothing
-  reset,              // cut before the end, by whatever bytes
-  bad_answer,         // not HTTP, not JSON, not the events of an answer, an HTML page
-  rate_limited,       // 429
-  overloaded,         // 503, 529
-  server_error,       // 500, 502, 504 and other 5xx
-  credentials,        // 401, 403: our key is wrong there; not the client's fault
-  model_missing,      // 404 for the model
-  context_exceeded,   // the prompt does not fit
-  content_filter,     // refused by the site's policy
-  client_request,     // 400, 422: the site says that the request is wrong
-  error_event,        // an error in mid-stream
-  oversize,           // an answer past our bounds
-};
-
-std::string_view to_string(Failure failure);
 std::string_view to_string(Finish finish);
 
 }  // namespace hanse::answer

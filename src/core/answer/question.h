@@ -43,12 +43,16 @@ struct Question {
   bool stream = false;
   bool include_usage = false;  // the client asked for the usage chunk
 
-  std::optional<Tokens> output_limit;  // max_completion_tokens, else max_tokens
-  std::int32_t choices = 1;            // `n`
-  std::int32_t prompts = 1;            // of a completion, `prompt` may be a list
+  // max_completion_tokens, max_tokens or n_predict, of which a client may name
+  // one; nothing when it is absent, null or -1.
+  std::optional<Tokens> output_limit;
+  std::int32_t choices = 1;      // in the answer: `n` for each prompt
+  std::int32_t generations = 1;  // that the engine makes: `best_of` may exceed `n`
+  std::int32_t prompts = 1;      // of a completion, `prompt` may be a list
   std::int32_t messages = 0;
-  std::int32_t images = 0;
-  // Of all text in messages, prompts and tools: what bounds the prompt tokens.
+  std::int32_t images = 0;  // and other media: audio, video, files
+  // Of all text in messages, prompts, tools and schemas: what bounds the
+  // prompt tokens. Media are counted above instead.
   std::int64_t prompt_bytes = 0;
 
   // What forbids going on with a half-delivered answer elsewhere.
@@ -56,14 +60,17 @@ struct Question {
   bool has_response_format = false;
   bool has_logprobs = false;
   bool has_stop = false;
+  bool has_echo = false;  // the completion repeats its prompt
 
   // Where in the body: what an engine may have to be told differently.
   Field model_field;
   Field stream_field;
   Field stream_options_field;
-  Field output_limit_field;  // the one that `output_limit` came from
+  Field output_limit_field;  // the one that was named, also when null
   Field tool_choice_field;
   Field tools_field;
+  Field messages_field;
+  Field prompt_field;
   // Offset of the last `}`: where a member can be added, after a comma unless
   // the object is empty.
   std::uint32_t closing_brace = 0;

@@ -1,0 +1,120 @@
+// src/adapters/api/errors.h
+// What goes wrong, as clients are told: an HTTP status and a JSON `error`
+// object in OpenAI's shape with an honest type and code, and a `hanse` object
+// with what OpenAI's shape has no word for.
+//
+// One table (errors.cpp) holds status, type and code of every kind; nothing
+// else in the gateway writes a status. The official clients retry 408, 409,
+// 429 and 5xx unless `x-should-retry: false` says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "core/answer/failure.h"
+
+namespace hanse::api {
+
+// Each kind is one row of the table.
+enum class ProblemKind : std::uint8_t {
+  bad_request,         // 400 bad JSON, a field of the wrong type, a bad header
+  context_exceeded,    // 400 context_length_exceeded
+  content_filter,      // 400 content_filter
+  unauthenticated,     // 401 no key, or another scheme
+  invalid_key,         // 401 a key nobody knows, has ended or is disabled
+  forbidden,           // 403 this key may not do that
+  refused_by_gate,     // 403 no site may serve it; `refusals` say why
+  model_not_found,     // 404
+  route_not_found,     // 404
+  method_not_allowed,  // 405, with Allow
+  request_timeout,     // 408 the client's own bytes came too slowly
+  conflict,            // 409
+  body_too_large,      // 413
+  unsupported_media,   // 415
+  head_too_large,      // 431
+  rate_limited,        // 429 a rate of the tenant's, with Retry-After
+  insufficient_quota,  // 429 money; clients must not retry it
+  sites_rate_limited,  // 429 every lawful site said 429
+  overloaded,          // 503 our own bounds; with Retry-After
+  draining,            // 503 this gateway is going down
+  no_site_available,   // 503 lawful sites exist, none is up
+  site_failed,         // 502 a site answered nonsense or died
+  site_timed_out,      // 504 a site was silent or too slow
+  internal,            // 500 ours
+};
+
+// Why one site may not serve a request.
+struct SiteRefusal {
+  std::string site;
+  std::string rule;
+  std::string requirement;
+  std::vector<std::string> facts;
+};
+
+struct Problem {
+  ProblemKind kind = ProblemKind::internal;
+  std::string message;  // a sentence for people; never holds a key or a prompt
+  std::string param;    // the field or header that is wrong; empty: null
+  std::string code;     // empty: the table's
+  std::optional<Duration> retry_after;
+  std::string allow;  // of a 405
+  // For the `hanse` object; what is empty is left out.
+  std::string request_id;
+  std::string site;  // the last one tried
+  std::int32_t attempts = 0;
+  std::vector<SiteRefusal> refusals;
+};
+
+struct HttpHeader {
+  std::string name;
+  std::string value;
+};
+
+// One row of the table.
+struct ProblemRow {
+  ProblemKind kind;
+  std::int32_t status;
+  std::string_view type;
+  std::string_view code;
+  Fault fault;
+  bool should_retry;  // said in x-should-retry, for clients that listen
+};
+const ProblemRow& row_of(ProblemKind kind);
+std::span<const ProblemRow> problem_table();  // for tests and documents
+
+inline std::int32_t http_status(const Problem& problem) { return row_of(problem.kind).status; }
+
+// Content-Type aside: Retry-After, x-should-retry, Allow, WWW-Authenticate.
+std::vector<HttpHeader> headers_of(const Problem& problem);
+
+// Appends `{"error":{...}}`.
+void write_error_body(const Problem& problem, std::string& out);
+
+// Makers of problems, so that the same trouble is told in the same words.
+Problem bad_request(std::string message, std::string param = {});
+// `nearest` may be empty: nothing is near.
+Problem model_not_found(std::string_view asked, std::string_view nearest);
+Problem refused_by_gate(std::vector<SiteRefusal> refusals);
+Problem insufficient_quota(std::string_view whose);
+Problem rate_limited(std::string_view what, Duration retry_after);
+// Any error of the inner modules. Messages of faults that are ours stay in the
+// log: the client reads a general sentence.
+Problem from_error(const Error& error);
+// What the client is told when an attempt failed and nothing else is left.
+Problem from_failure(const answer::FailureReport& report);
+
+// The nearest of `words` to `asked` by edit distance, or empty when none is
+// near enough to be meant.
+std::string_view nearest_word(std::string_view asked, std::span<const std::string_view> words);
+
+// Appends `text` as the inside of a JSON string; bytes that are not UTF-8
+// become U+FFFD.
+void append_escaped(std::string_view text, std::string& out);
+
+}  // namespace hanse::api
