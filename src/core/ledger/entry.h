@@ -94,7 +94,8 @@ struct AttemptOpened {
 
 // More may leave from now on. Both sides count from the beginning: `tenant`
 // over the whole request, `supplier` over this attempt; they are the same in
-// a request that has one attempt.
+// a request that has one attempt. No count ever falls, confirmed stays within
+// may_leave, and no more output is confirmed than the watermark before let go.
 struct Watermark {
   RequestNumber request;
   AttemptNumber attempt{};
@@ -183,6 +184,7 @@ struct SealedHold {
 };
 struct SealedAttempt {
   AttemptOpened attempt;
+  bool watermarked = false;  // without one, anything up to tokens_max may have been
   Progress progress;
 
   bool operator==(const SealedAttempt&) const = default;

@@ -57,7 +57,7 @@ class HoldBook {
   explicit HoldBook(Budget& budget, HoldBookOptions options = {});
 
   // Sets `amount` aside on each line of `scope`.
-  // Requires: amount is not negative.
+  // Requires: amount is not negative; the lines of `scope` differ.
   // Fails: over_budget, naming the line, when a line has not so much left;
   // at_capacity past `open_holds_max`. A failed call changes nothing.
   Result<HoldId> open(const BudgetScope& scope, Money amount);
@@ -94,8 +94,13 @@ class HoldBook {
     std::uint32_t next_free = 0;
   };
 
+  using Lines = std::array<BudgetLine, kLevels>;
+  using Drawn = std::array<Money, kLevels>;
+
   Line& line(BudgetLine number);
   Slot* find(HoldId hold);
+  HoldId take_slot(const Lines& lines, Money amount);
+  void undo(const Lines& lines, const Drawn& drawn);
   void end(Slot& slot, std::uint32_t index, Money charged);
 
   Budget* budget_;

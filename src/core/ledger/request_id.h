@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/check.h"
 #include "base/quantity.h"
 #include "base/result.h"
 
@@ -78,7 +79,10 @@ class RequestNumbers {
  public:
   explicit RequestNumbers(Epoch epoch) : epoch_(epoch) {}
 
-  RequestNumber next() { return {epoch_, ++last_}; }
+  RequestNumber next() {
+    HANSE_CHECK(last_ < kSequenceMax);
+    return {epoch_, ++last_};
+  }
 
  private:
   Epoch epoch_;
