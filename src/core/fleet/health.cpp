@@ -16,7 +16,7 @@ std::string_view to_string(Circuit circuit) {
 }
 
 HealthBook::HealthBook(std::size_t sites, HealthOptions options)
-    : options_(options), health_(sites) {}
+    : options_(options), health_(sites), unsound_(sites) {}
 
 bool HealthBook::available(SiteId site, MonotonicTime now) const {
   const Health& health = of(site);
@@ -32,10 +32,7 @@ void HealthBook::sent(SiteId site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
   if (health.circuit == Circuit::closed) return;
-  if (health.circuit == Circuit::open) {
-    health.circuit = Circuit::trying;
-    health.since = now.wall;
-  }
+  if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
   ++health.trials_under_way;
 }
 
@@ -44,9 +41,7 @@ void HealthBook::succeeded(SiteId site, Instant now) {
   end_trial(health);
   health.failures_in_row = 0;
   health.times_opened_in_row = 0;
-  if (health.circuit == Circuit::closed) return;
-  health.circuit = Circuit::closed;
-  health.since = now.wall;
+  if (health.circuit != Circuit::closed) move_to(site, Circuit::closed, now.wall);
 }
 
 void HealthBook::failed_softly(SiteId site, Instant now) {
@@ -55,7 +50,7 @@ void HealthBook::failed_softly(SiteId site, Instant now) {
   ++health.failures_in_row;
   if (health.circuit == Circuit::trying ||
       health.failures_in_row >= options_.soft_failures_to_open) {
-    open(health, now);
+    open(site, now);
   }
 }
 
@@ -63,19 +58,18 @@ void HealthBook::failed_hard(SiteId site, Instant now) {
   Health& health = health_[site.value()];
   end_trial(health);
   ++health.failures_in_row;
-  open(health, now);
+  open(site, now);
 }
 
 void HealthBook::told_nothing(SiteId site) { end_trial(health_[site.value()]); }
 
 void HealthBook::probe_succeeded(SiteId site, Instant now) {
-  Health& health = health_[site.value()];
-  if (health.circuit != Circuit::open) return;
-  health.circuit = Circuit::trying;
-  health.since = now.wall;
+  const Health& health = of(site);
+  if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
 }
 
-void HealthBook::open(Health& health, Instant now) {
+void HealthBook::open(SiteId site, Instant now) {
+  Health& health = health_[site.value()];
   // Failures of attempts that were under way when it opened do not prolong
   // the pause: they tell the same thing again.
   if (health.circuit == Circuit::open && now.monotonic < health.open_until) return;
@@ -83,9 +77,26 @@ void HealthBook::open(Health& health, Instant now) {
   const std::int64_t factor = std::int64_t{1} << std::min(health.times_opened_in_row, kDoublingsMax);
   const Duration pause = std::min(options_.pause_first * factor, options_.pause_max);
   ++health.times_opened_in_row;
-  if (health.circuit != Circuit::open) health.since = now.wall;
-  health.circuit = Circuit::open;
+  if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
   health.open_until = now.monotonic + pause;
+}
+
+void HealthBook::move_to(SiteId site, Circuit circuit, WallTime now) {
+  Health& health = health_[site.value()];
+  health.circuit = circuit;
+  health.since = now;
+  if (circuit == Circuit::closed) {
+    unsound_.erase(site.value());
+  } else {
+    unsound_.insert(site.value());
+  }
+}
+
+void HealthBook::adopt(SiteId site, const Health& known) {
+  health_[site.value()] = known;
+  // Trials of the old book end there.
+  health_[site.value()].trials_under_way = 0;
+  move_to(site, known.circuit, known.since);
 }
 
 void HealthBook::end_trial(Health& health) {

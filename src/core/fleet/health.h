@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bitset.h"
 #include "base/id.h"
 #include "base/time.h"
 #include "core/fleet/fleet.h"
@@ -59,15 +60,20 @@ class HealthBook {
   void probe_failed(SiteId site, Instant now) { failed_hard(site, now); }
 
   [[nodiscard]] const Health& of(SiteId site) const { return health_[site.value()]; }
+  // Sites whose circuit is not closed: all others are available, so that a
+  // decision looks at the few that may not be.
+  [[nodiscard]] const BitSet& unsound() const { return unsound_; }
   // For a new snapshot: what was known of a site that is still there.
-  void adopt(SiteId site, const Health& known) { health_[site.value()] = known; }
+  void adopt(SiteId site, const Health& known);
 
  private:
-  void open(Health& health, Instant now);
+  void open(SiteId site, Instant now);
+  void move_to(SiteId site, Circuit circuit, WallTime now);
   void end_trial(Health& health);
 
   HealthOptions options_;
   std::vector<Health> health_;  // indexed by SiteId
+  BitSet unsound_;
 };
 
 }  // namespace hanse::fleet

@@ -1,0 +1,438 @@
+#include "core/dispatch/dispatch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/policy_of_attempts.h"
+#include "core/dispatch/request.h"
+
+namespace hanse::dispatch {
+
+Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger ledger, ledger::Treasurer& treasurer,
+                   DispatchOptions options, Instant now)
+    : options_(options),
+      ledger_(std::move(ledger)),
+      treasurer_(treasurer),
+      holds_(treasurer, {.open_holds_max = options.requests_max, .lease_ahead = Money()}),
+      numbers_(ledger_.epoch()),
+      requests_(options.requests_max),
+      next_probe_(now.monotonic) {
+  HANSE_CHECK(options_.attempts_max >= 1 && options_.attempts_max <= kAttemptsMax);
+  world_ = make_world(std::move(snapshot), nullptr, now);
+}
+
+Dispatch::~Dispatch() = default;
+
+Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& actions) {
+  HANSE_CHECK(actions.empty());
+  actions_ = &actions;
+  (void)more(actions);
+  actions_ = &actions;
+  struct Visitor {
+    Dispatch& dispatch;
+    Instant now;
+    void operator()(const Arrived& e) const { dispatch.arrived(e, now); }
+    void operator()(const FirstToken& e) const { dispatch.first_token(e, now); }
+    void operator()(const Progressed& e) const { dispatch.progressed(e, now); }
+    void operator()(const AttemptEnded& e) const { dispatch.attempt_ended(e, now); }
+    void operator()(const ClientGone& e) const { dispatch.client_gone(e, now); }
+    void operator()(const SiteProbed& e) const { dispatch.site_probed(e, now); }
+    void operator()(const Woke&) const { dispatch.woke(now); }
+    void operator()(const SnapshotChanged& e) const { dispatch.snapshot_changed(e, now); }
+  };
+  std::visit(Visitor{*this, now}, event);
+  actions_ = nullptr;
+  return overflow_.empty() ? Progress::done : Progress::more;
+}
+
+Dispatch::Progress Dispatch::more(Actions& actions) {
+  while (overflow_begin_ < overflow_.size() && !actions.full()) {
+    actions.push(std::move(overflow_[overflow_begin_++]));
+  }
+  if (overflow_begin_ < overflow_.size()) return Progress::more;
+  overflow_.clear();
+  overflow_begin_ = 0;
+  return Progress::done;
+}
+
+void Dispatch::emit(Action action) {
+  // Order is kept: once something waits, everything waits behind it.
+  if (actions_ != nullptr && overflow_.empty() && !actions_->full()) {
+    actions_->push(std::move(action));
+  } else {
+    overflow_.push_back(std::move(action));
+  }
+}
+
+void Dispatch::append(const ledger::EntryBody& body, Instant now) {
+  ledger::Entry entry{.at = now.wall, .body = body};
+  // The ledger refuses what would break the books; a refusal here means that
+  // this state machine is wrong, and no answer is worth that.
+  HANSE_CHECK(ledger_.apply(entry).has_value());
+  emit(Append{std::move(entry)});
+}
+
+// --- A request's way -------------------------------------------------------
+
+void Dispatch::arrived(const Arrived& event, Instant now) {
+  HANSE_CHECK(event.request.slot < requests_.size());
+  std::unique_ptr<Request>& slot = requests_[event.request.slot];
+  if (!slot) slot = std::make_unique<Request>();
+  HANSE_CHECK(slot->state == State::free);
+  Request& request = *slot;
+  request.begin(event, world_, numbers_.next(), now);
+  ++open_;
+
+  World& world = *request.world;
+  world.gate.permitted_sites(request.question(), now.wall, request.permitted);
+  const BitSet& offering = world.sites_of_alias[event.alias.value()];
+  request.permitted &= offering;
+  request.record.sites_permitted = static_cast<std::uint32_t>(request.permitted.count());
+  request.record.sites_refused =
+      static_cast<std::uint32_t>(offering.count()) - request.record.sites_permitted;
+  if (request.permitted.empty()) return end_refused(request, End::refused_by_law, now);
+
+  const placement::Decision decision = decide(request, request.record.excluded, now);
+  if (!decision.chosen.valid()) return end_refused(request, end_without_site(request), now);
+  if (!hold(request, now)) return;
+  open_attempt(request, decision, now);
+}
+
+bool Dispatch::hold(Request& request, Instant now) {
+  const Snapshot& snapshot = *request.world->snapshot;
+  const limits::Tenant& tenant = snapshot.tenants.tenants[request.record.tenant];
+  const catalog::PriceBook& book = snapshot.catalog.price_books[tenant.price_book];
+  const TokenPrices* prices = book.find(request.record.alias);
+  HANSE_CHECK(prices != nullptr);  // the configuration sells a tenant what it may ask
+  request.tenant_prices = *prices;
+
+  const Money most = most_it_can_cost(request.record, *prices);
+  const std::size_t key = request.record.key.value();
+  auto held = holds_.open(request.world->budget_scopes[key], most);
+  if (!held) {
+    const bool over_budget = held.error().code == ErrorCode::over_budget;
+    end_refused(request, over_budget ? End::over_budget : End::at_capacity, now);
+    return false;
+  }
+  request.hold = *held;
+  request.record.held = most;
+  append(ledger::HoldOpened{.request = request.record.number,
+                            .receivable = request.world->receivables[key],
+                            .amount = most,
+                            .prices = *prices},
+         now);
+  return true;
+}
+
+placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Instant now) {
+  World& world = *request.world;
+  allowed_.assign(request.permitted);
+  const auto exclude = [&](SiteId site, Exclusion::Why why) {
+    allowed_.erase(site.value());
+    (void)excluded.try_push({.site = site, .why = why});
+  };
+  excluded.clear();
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (allowed_.contains(attempt.site.value())) exclude(attempt.site, Exclusion::Why::tried);
+  }
+  world.health.unsound().for_each([&](std::size_t i) {
+    const SiteId site(i);
+    if (allowed_.contains(i) && !world.health.available(site, now.monotonic)) {
+      exclude(site, Exclusion::Why::circuit_open);
+    }
+  });
+  world.full.for_each([&](std::size_t i) {
+    if (allowed_.contains(i)) exclude(SiteId(i), Exclusion::Why::full);
+  });
+  return world.placement.decide(request.demand, allowed_, now);
+}
+
+void Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {
+  World& world = *request.world;
+  const fleet::Offer& offer = world.snapshot->fleet.offers[decision.chosen];
+  // Asked again for each attempt: a certificate may have ended meanwhile.
+  const std::optional<gate::Permit> permit =
+      world.gate.permit(request.question(), offer.site, now.wall);
+  if (!permit) {
+    request.permitted.erase(offer.site.value());
+    return try_next_site(request, answer::Failure::none, now);
+  }
+
+  AttemptRecord& attempt = request.record.attempts.push({});
+  attempt.opened_at = now;
+  attempt.site = offer.site;
+  attempt.decision = decision;
+  attempt.excluded = request.record.excluded;
+  attempt.limits = limits_of_attempt(
+      world.snapshot->catalog.classes[request.record.latency_class],
+      world.snapshot->fleet.links[offer.site.value()], decision.best[0].prediction,
+      elapsed(now.monotonic, request.deadline));
+
+  request.state = State::waiting;
+  request.may_leave = Tokens(0);
+  world.health.sent(offer.site, now);
+  world.attempt_began(offer.site);
+  world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
+  append(ledger::AttemptOpened{.request = request.record.number,
+                               .attempt = request.attempt_number(),
+                               .payable = world.payables[offer.site.value()],
+                               .prices = offer.prices,
+                               .tokens_max = most_tokens(request.record)},
+         now);
+  emit(OpenAttempt{.request = request.ref,
+                   .attempt = request.attempt_index(),
+                   .permit = *permit,
+                   .offer = decision.chosen,
+                   .output_limit = request.record.output_limit,
+                   .limits = attempt.limits});
+}
+
+void Dispatch::first_token(const FirstToken& event, Instant now) {
+  Request* request = find(event.request, event.attempt);
+  if (request == nullptr || request->state != State::waiting) return;
+  AttemptRecord& attempt = request->attempt();
+  attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
+  request->state = State::answering;
+  request->first_token_at = now.monotonic;
+  request->world->placement.loads().first_token(
+      attempt.decision.chosen, attempt.decision.best[0].prediction, *attempt.first_token,
+      now.monotonic);
+  if (request->record.streamed) raise_watermark(*request, Tokens(0), now);
+}
+
+void Dispatch::progressed(const Progressed& event, Instant now) {
+  Request* request = find(event.request, event.attempt);
+  if (request == nullptr || request->state != State::answering || !request->record.streamed) return;
+  if (event.output + kWatermarkLow >= request->may_leave) {
+    raise_watermark(*request, event.output, now);
+  }
+}
+
+void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) {
+  const TokenCounts most = most_tokens(request.record);
+  const AttemptRecord& attempt = request.attempt();
+  const Tokens prompt =
+      std::min(attempt.decision.best[0].prediction.prompt, most[TokenKind::prompt]);
+  const Tokens output_most = most[TokenKind::output];
+  const Tokens may_leave = std::min(delivered + kWatermarkStep, output_most);
+  if (may_leave > request.may_leave) {
+    ledger::Progress progress;
+    progress.confirmed[TokenKind::prompt] = prompt;
+    progress.confirmed[TokenKind::output] = std::min(delivered, output_most);
+    progress.may_leave[TokenKind::prompt] = prompt;
+    progress.may_leave[TokenKind::output] = may_leave;
+    append(ledger::Watermark{.request = request.record.number,
+                             .attempt = request.attempt_number(),
+                             .tenant = progress,
+                             .supplier = progress},
+           now);
+  }
+  request.may_leave = may_leave;
+  // An engine may split its tokens into more deltas than it may bill for;
+  // nothing more is owed for those, so nothing holds them back.
+  const Tokens release = may_leave == output_most ? kNoTokenLimit : may_leave;
+  emit(Release{.request = request.ref, .attempt = request.attempt_index(), .output = release});
+}
+
+void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
+  Request* found = find(event.request, event.attempt);
+  if (found == nullptr) return;
+  Request& request = *found;
+  const bool delivered = request.state == State::answering && request.record.streamed;
+  close_attempt(request, event.failure, event.usage, now);
+
+  if (event.failure == answer::Failure::none) {
+    request.world->placement.learned().observe(request.demand, request.attempt().site, event.usage);
+    settle(request, ledger::Outcome::completed, event.usage, now);
+    return end(request, End::answered, Finish{request.ref}, now);
+  }
+  if (delivered) {
+    settle(request, ledger::Outcome::cut, event.usage, now);
+    return end(request, End::cut,
+               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure}, now);
+  }
+  if (is_clients_fault(event.failure)) {
+    release_hold(request, ledger::Outcome::failed, now);
+    return end(request, End::client_error,
+               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure}, now);
+  }
+  try_next_site(request, event.failure, now);
+}
+
+void Dispatch::try_next_site(Request& request, answer::Failure last_failure, Instant now) {
+  const auto give_up = [&](End why) {
+    release_hold(request, ledger::Outcome::failed, now);
+    end(request, why,
+        Refuse{.request = request.ref, .retry_after = {}, .last_failure = last_failure}, now);
+  };
+  if (now.monotonic >= request.deadline) return give_up(End::out_of_time);
+  if (request.record.attempts.size() >= options_.attempts_max) return give_up(End::attempts_failed);
+  const placement::Decision decision = decide(request, request.record.excluded, now);
+  if (!decision.chosen.valid()) return give_up(End::attempts_failed);
+  open_attempt(request, decision, now);
+}
+
+void Dispatch::client_gone(const ClientGone& event, Instant now) {
+  Request* found = find(event.request);
+  if (found == nullptr) return;
+  Request& request = *found;
+  emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
+  const bool began = request.state == State::answering;
+  const Usage usage = began ? event.usage : Usage{};
+  close_attempt(request, answer::Failure::none, usage, now, ledger::Outcome::cancelled);
+  if (began) {
+    settle(request, ledger::Outcome::cancelled, usage, now);
+  } else {
+    release_hold(request, ledger::Outcome::cancelled, now);
+  }
+  end(request, End::client_gone, Forget{request.ref}, now);
+}
+
+// --- How things end --------------------------------------------------------
+
+void Dispatch::close_attempt(Request& request, answer::Failure failure, const Usage& usage,
+                             Instant now, std::optional<ledger::Outcome> outcome) {
+  World& world = *request.world;
+  AttemptRecord& attempt = request.attempt();
+  const fleet::Offer& offer = world.snapshot->fleet.offers[attempt.decision.chosen];
+  attempt.ended = elapsed(attempt.opened_at.monotonic, now.monotonic);
+  attempt.failure = failure;
+  attempt.usage = usage;
+  attempt.owed = cost(usage.tokens, offer.prices);
+
+  world.attempt_ended(attempt.site);
+  const bool had_first_token = attempt.first_token.has_value();
+  world.placement.loads().ended(
+      attempt.decision.chosen, attempt.decision.best[0].prediction,
+      {.had_first_token = had_first_token,
+       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
+       .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()},
+      now.monotonic);
+  if (outcome) {
+    world.health.told_nothing(attempt.site);
+  } else {
+    tell_health(world.health, attempt.site, failure, now);
+  }
+
+  const bool delivered = had_first_token && request.record.streamed;
+  append(ledger::AttemptClosed{.request = request.record.number,
+                               .attempt = request.attempt_number(),
+                               .outcome = outcome.value_or(outcome_of(failure, delivered)),
+                               .usage = usage,
+                               .owed = attempt.owed},
+         now);
+}
+
+void Dispatch::settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now) {
+  const Money true_cost = cost(usage.tokens, request.tenant_prices);
+  const auto settlement = holds_.settle(request.hold, true_cost);
+  HANSE_CHECK(settlement.has_value());
+  request.record.usage = usage;
+  request.record.charged = settlement->charged;
+  request.record.written_off = settlement->written_off;
+  append(ledger::RequestClosed{.request = request.record.number,
+                               .outcome = outcome,
+                               .usage = usage,
+                               .charged = settlement->charged,
+                               .written_off = settlement->written_off},
+         now);
+}
+
+void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant now) {
+  HANSE_CHECK(holds_.release(request.hold).has_value());
+  append(ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
+}
+
+void Dispatch::end_refused(Request& request, End why, Instant now) {
+  end(request, why, Refuse{.request = request.ref, .retry_after = retry_after(request, now)}, now);
+}
+
+End Dispatch::end_without_site(const Request& request) {
+  for (const Exclusion& exclusion : request.record.excluded) {
+    if (exclusion.why == Exclusion::Why::full) return End::at_capacity;
+  }
+  return End::sites_unavailable;
+}
+
+std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {
+  // The earliest moment at which one of the excluded sites may be asked.
+  std::optional<Duration> earliest;
+  for (const Exclusion& exclusion : request.record.excluded) {
+    const auto& health = request.world->health.of(exclusion.site);
+    const Duration wait = exclusion.why == Exclusion::Why::circuit_open
+                              ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
+                              : seconds(1);
+    earliest = std::min(earliest.value_or(wait), wait);
+  }
+  return earliest;
+}
+
+void Dispatch::end(Request& request, End why, Action last, Instant now) {
+  request.record.end = why;
+  request.record.took = elapsed(request.record.arrived_at.monotonic, now.monotonic);
+  emit(std::move(last));
+  request.state = State::free;
+  --open_;
+}
+
+// --- Sites and snapshots ---------------------------------------------------
+
+void Dispatch::site_probed(const SiteProbed& event, Instant now) {
+  if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
+  if (event.healthy) {
+    world_->health.probe_succeeded(event.site, now);
+  } else {
+    world_->health.probe_failed(event.site, now);
+  }
+}
+
+void Dispatch::woke(Instant now) {
+  if (now.monotonic < next_probe_) {
+    emit(WakeAt{next_probe_});
+    return;
+  }
+  world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
+    if (!row.retired) emit(Probe{site});
+  });
+  next_probe_ = now.monotonic + options_.probe_every;
+  emit(WakeAt{next_probe_});
+}
+
+void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
+  world_ = make_world(event.snapshot, world_.get(), now);
+}
+
+// --- Reading ---------------------------------------------------------------
+
+Request* Dispatch::find(RequestRef ref) {
+  if (ref.slot >= requests_.size()) return nullptr;
+  Request* request = requests_[ref.slot].get();
+  if (request == nullptr || request->ref != ref || request->state == State::free) return nullptr;
+  return request;
+}
+
+Request* Dispatch::find(RequestRef ref, std::uint8_t attempt) {
+  Request* request = find(ref);
+  if (request == nullptr || request->attempt_index() != attempt) return nullptr;
+  return request;
+}
+
+const Request& Dispatch::get(RequestRef ref) const {
+  HANSE_CHECK(ref.slot < requests_.size() && requests_[ref.slot] != nullptr);
+  HANSE_CHECK(requests_[ref.slot]->ref == ref);
+  return *requests_[ref.slot];
+}
+
+const Record& Dispatch::record(RequestRef request) const { return get(request).record; }
+
+const Snapshot& Dispatch::snapshot_of(RequestRef request) const {
+  return *get(request).world->snapshot;
+}
+
+std::vector<gate::Verdict> Dispatch::explain(RequestRef ref) const {
+  const Request& request = get(ref);
+  return request.world->gate.explain(request.question(), request.record.arrived_at.wall);
+}
+
+}  // namespace hanse::dispatch

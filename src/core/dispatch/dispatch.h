@@ -1,0 +1,146 @@
+// src/core/dispatch/dispatch.h
+// The one state machine: (event, instant) -> actions.
+//
+// A request arrives, is gated, held for, placed and sent; fails over to the
+// next permitted site until it is answered or nothing is left; is settled and
+// recorded. The same object code decides live and in virtual time.
+//
+//            Arrived
+//               |            no permit, no budget, no site
+//            [deciding] --------------------------------> Refuse
+//               | OpenAttempt
+//               v            AttemptEnded(failure)
+//           [waiting] ---------------------------> [deciding], without it
+//               | FirstToken
+//               v            AttemptEnded(failure)
+//          [answering] --------------------------> Refuse (an error event)
+//               | AttemptEnded(none)
+//               v
+//            Finish
+//
+// Before the first byte nothing is visible to the client, so another site may
+// begin anew. After it the answer's remainder would have to continue what was
+// delivered; until that is known how, the loss is told as an error.
+//
+// Plain state: no I/O, no clock, no threads. Bounded by `requests_max`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "core/dispatch/action.h"
+#include "core/dispatch/event.h"
+#include "core/dispatch/record.h"
+#include "core/dispatch/snapshot.h"
+#include "core/dispatch/world.h"
+#include "core/ledger/hold_book.h"
+#include "core/ledger/ledger.h"
+
+namespace hanse::dispatch {
+
+struct Request;
+
+struct DispatchOptions {
+  std::uint32_t requests_max = 10'000;  // open at once
+  std::uint8_t attempts_max = 4;        // of one request, at most kAttemptsMax
+  Duration probe_every = seconds(1);
+  ledger::Currency currency{{'E', 'U', 'R'}};
+  WorldOptions world;
+};
+
+class Dispatch {
+ public:
+  enum class Progress : std::uint8_t {
+    done,
+    more,  // the buffer is full: empty it and call more()
+  };
+
+  // Requires: `ledger` has started an epoch and is not restoring; `treasurer`
+  // outlives the dispatch. Its first actions come with the first event.
+  Dispatch(SnapshotRef snapshot, ledger::Ledger ledger, ledger::Treasurer& treasurer,
+           DispatchOptions options, Instant now);
+  ~Dispatch();
+  Dispatch(const Dispatch&) = delete;
+  Dispatch& operator=(const Dispatch&) = delete;
+
+  // Requires: `actions` is empty; instants do not go backwards; a request's
+  // slot is below `requests_max` and not in use when it arrives.
+  Progress on(const Event& event, Instant now, Actions& actions);
+  Progress more(Actions& actions);
+
+  // Valid until the slot is used again.
+  [[nodiscard]] const Record& record(RequestRef request) const;
+  // The snapshot a request began with.
+  [[nodiscard]] const Snapshot& snapshot_of(RequestRef request) const;
+  // All sites with all reasons, as the gate saw them when the request came.
+  [[nodiscard]] std::vector<gate::Verdict> explain(RequestRef request) const;
+
+  [[nodiscard]] const Snapshot& snapshot() const;
+  [[nodiscard]] SnapshotRef shared_snapshot() const;
+  [[nodiscard]] const World& world() const { return *world_; }
+  [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
+  [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
+  [[nodiscard]] std::size_t open_requests() const { return open_; }
+
+ private:
+  class Sink;
+  using Exclusions = InlineVector<Exclusion, kExclusionsKept>;
+
+  void arrived(const Arrived& event, Instant now);
+  void first_token(const FirstToken& event, Instant now);
+  void progressed(const Progressed& event, Instant now);
+  void attempt_ended(const AttemptEnded& event, Instant now);
+  void client_gone(const ClientGone& event, Instant now);
+  void site_probed(const SiteProbed& event, Instant now);
+  void woke(Instant now);
+  void snapshot_changed(const SnapshotChanged& event, Instant now);
+
+  // Sets aside the most the request can cost; false when it has been refused.
+  bool hold(Request& request, Instant now);
+  // Chooses among the sites that are permitted, work, have room and have not
+  // been tried; says which were left out.
+  placement::Decision decide(Request& request, Exclusions& excluded, Instant now);
+  void open_attempt(Request& request, const placement::Decision& decision, Instant now);
+  void try_next_site(Request& request, answer::Failure last_failure, Instant now);
+  void raise_watermark(Request& request, Tokens delivered, Instant now);
+  // `outcome` is given when the attempt ended for a reason that tells nothing
+  // of the site.
+  void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Instant now,
+                     std::optional<ledger::Outcome> outcome = std::nullopt);
+
+  void settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now);
+  void release_hold(Request& request, ledger::Outcome outcome, Instant now);
+  void end_refused(Request& request, End why, Instant now);
+  void end(Request& request, End why, Action last, Instant now);
+  static End end_without_site(const Request& request);
+  [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;
+
+  // Null when the request, or that attempt of it, is over: late news.
+  Request* find(RequestRef ref);
+  Request* find(RequestRef ref, std::uint8_t attempt);
+  [[nodiscard]] const Request& get(RequestRef ref) const;
+  void append(const ledger::EntryBody& body, Instant now);
+  void emit(Action action);
+  std::shared_ptr<World> make_world(SnapshotRef snapshot, const World* before, Instant now);
+  void register_accounts(World& world, Instant now);
+
+  DispatchOptions options_;
+  ledger::Ledger ledger_;
+  ledger::Treasurer& treasurer_;
+  ledger::HoldBook holds_;
+  ledger::RequestNumbers numbers_;
+  std::shared_ptr<World> world_;
+  std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
+  std::size_t open_ = 0;
+  BitSet allowed_;  // scratch
+
+  Actions* actions_ = nullptr;    // during a call
+  std::vector<Action> overflow_;  // what did not fit, in order
+  std::size_t overflow_begin_ = 0;
+  MonotonicTime next_probe_;
+};
+
+}  // namespace hanse::dispatch

@@ -1,0 +1,91 @@
+// src/core/dispatch/event.h
+// What happens to the core. Everything that a decision depends on is in an
+// event or in the snapshot, so a list of events with their instants can be
+// decided again, bit for bit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "base/id.h"
+#include "base/money.h"
+#include "base/time.h"
+#include "base/usage.h"
+#include "core/answer/delta.h"
+#include "core/dispatch/snapshot.h"
+#include "core/gate/labels.h"
+
+namespace hanse::dispatch {
+
+// A request as driver and dispatch name it to each other: a slot in a bounded
+// table, and how often the slot has been used. Not stable, not for books.
+struct RequestRef {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+
+  bool operator==(const RequestRef&) const = default;
+};
+
+// A client's request, authenticated and read. Sizes only, never content.
+struct Arrived {
+  RequestRef request;
+  KeyId key;
+  AliasId alias;
+  ClassId latency_class;
+  gate::LabelSet labels;
+  std::int64_t prompt_bytes = 0;
+  // No prompt of these bytes, messages and images can have more tokens.
+  Tokens prompt_tokens_max{0};
+  Tokens output_limit{0};  // of one choice; the tenant's default is in it
+  std::int32_t choices = 1;
+  std::int32_t prompts = 1;
+  bool streamed = false;
+};
+
+// The first part of the answer is here, and may go to the client.
+struct FirstToken {
+  RequestRef request;
+  std::uint8_t attempt = 0;
+};
+
+// The answer moved on; told in batches.
+struct Progressed {
+  RequestRef request;
+  std::uint8_t attempt = 0;
+  Tokens output{0};  // delivered so far, counted in deltas
+};
+
+struct AttemptEnded {
+  RequestRef request;
+  std::uint8_t attempt = 0;
+  answer::Failure failure = answer::Failure::none;
+  // What the attempt used, as far as it is known.
+  Usage usage;
+  // The site asked for this pause (Retry-After).
+  std::optional<Duration> retry_after;
+};
+
+// The client hung up, or may not be served any longer (the shard stops).
+struct ClientGone {
+  RequestRef request;
+  // What the attempt under way has used so far, counted here.
+  Usage usage;
+};
+
+struct SiteProbed {
+  SiteId site;
+  bool healthy = false;
+};
+
+// The time of a WakeAt has come.
+struct Woke {};
+
+struct SnapshotChanged {
+  SnapshotRef snapshot;
+};
+
+using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteProbed,
+                           Woke, SnapshotChanged>;
+
+}  // namespace hanse::dispatch

@@ -1,0 +1,82 @@
+#include "core/dispatch/policy_of_attempts.h"
+
+#include <algorithm>
+
+namespace hanse::dispatch {
+
+TokenCounts most_tokens(const Record& record) {
+  TokenCounts most;
+  most[TokenKind::prompt] = record.prompt_tokens_max;
+  most[TokenKind::output] = record.output_limit * record.choices;
+  return most;
+}
+
+Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
+  const TokenCounts most = most_tokens(record);
+  CostSum sum;
+  sum.add(most[TokenKind::prompt],
+          std::max({prices[TokenKind::prompt], prices[TokenKind::cached_read],
+                    prices[TokenKind::cache_write]}));
+  sum.add(most[TokenKind::output],
+          std::max(prices[TokenKind::output], prices[TokenKind::reasoning]));
+  // Rounding at settlement is half to even and may go up by half a nano.
+  return sum.rounded() + Money(1);
+}
+
+AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
+                                const placement::Prediction& prediction, Duration left) {
+  const auto within = [&](Duration limit) { return std::min(limit, left); };
+  return {
+      .connect = within(std::max(seconds(1), link.round_trip * 8)),
+      .first_token = within(
+          std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4})),
+      .between_tokens = within(
+          std::max({seconds(5), latency_class.per_token * 10, prediction.per_token * 10})),
+      .whole = left,
+  };
+}
+
+bool is_clients_fault(answer::Failure failure) {
+  switch (failure) {
+    case answer::Failure::client_request:
+    case answer::Failure::context_exceeded:
+    case answer::Failure::content_filter: return true;
+    default: return false;
+  }
+}
+
+void tell_health(fleet::HealthBook& health, SiteId site, answer::Failure failure, Instant now) {
+  switch (failure) {
+    // The engine answered, if only that the request is wrong.
+    case answer::Failure::none:
+    case answer::Failure::client_request:
+    case answer::Failure::context_exceeded:
+    case answer::Failure::content_filter: return health.succeeded(site, now);
+
+    case answer::Failure::unreachable:
+    case answer::Failure::tls:
+    case answer::Failure::credentials:
+    case answer::Failure::model_missing: return health.failed_hard(site, now);
+
+    case answer::Failure::silent:
+    case answer::Failure::stalled:
+    case answer::Failure::reset:
+    case answer::Failure::bad_answer:
+    case answer::Failure::rate_limited:
+    case answer::Failure::overloaded:
+    case answer::Failure::server_error:
+    case answer::Failure::error_event:
+    case answer::Failure::oversize: return health.failed_softly(site, now);
+  }
+}
+
+ledger::Outcome outcome_of(answer::Failure failure, bool delivered) {
+  switch (failure) {
+    case answer::Failure::none: return ledger::Outcome::completed;
+    case answer::Failure::silent:
+    case answer::Failure::stalled: return ledger::Outcome::timed_out;
+    default: return delivered ? ledger::Outcome::cut : ledger::Outcome::failed;
+  }
+}
+
+}  // namespace hanse::dispatch

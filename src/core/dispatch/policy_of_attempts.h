@@ -1,0 +1,51 @@
+// src/core/dispatch/policy_of_attempts.h
+// The pure leaves of dispatch: bounds, limits, and what a failure means.
+#pragma once
+
+#include "base/money.h"
+#include "base/time.h"
+#include "base/usage.h"
+#include "core/answer/delta.h"
+#include "core/catalog/catalog.h"
+#include "core/dispatch/record.h"
+#include "core/fleet/fleet.h"
+#include "core/fleet/health.h"
+#include "core/ledger/entry.h"
+#include "core/placement/demand.h"
+
+namespace hanse::dispatch {
+
+// A watermark lets this many more tokens leave than are known to have left,
+// and is raised when fewer than kWatermarkLow of them remain.
+inline constexpr Tokens kWatermarkStep{256};
+inline constexpr Tokens kWatermarkLow{64};
+inline constexpr Tokens kNoTokenLimit{std::int64_t{1} << 62};
+
+// The most tokens of each kind that a request can use.
+TokenCounts most_tokens(const Record& record);
+
+// The most that a request can cost at `prices`: every prompt token at the
+// dearest of the prices a prompt token may have, every output token likewise.
+// Without a tokenizer the bound is honest, not clever.
+Money most_it_can_cost(const Record& record, const TokenPrices& prices);
+
+// How long each phase of an attempt may take, within what is left of the
+// request's time:
+//
+//   connect         the greater of 1 s and 8 round trips
+//   first token     the greatest of 5 s, 2 x the class's objective, 4 x predicted
+//   between tokens  the greatest of 5 s, 10 x the class's objective, 10 x predicted
+//   whole           what is left
+AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
+                                const placement::Prediction& prediction, Duration left);
+
+// Whether another site would answer the same: the request itself is wrong.
+bool is_clients_fault(answer::Failure failure);
+
+// What a failure says of a site's health.
+void tell_health(fleet::HealthBook& health, SiteId site, answer::Failure failure, Instant now);
+
+// How the books call it; `delivered` says that a part had gone out.
+ledger::Outcome outcome_of(answer::Failure failure, bool delivered);
+
+}  // namespace hanse::dispatch

@@ -1,0 +1,112 @@
+// src/core/dispatch/record.h
+// What an auditor may see of one request: who asked under which snapshot, what
+// was foretold, tried, measured and paid. Sizes and names, never content.
+//
+// A record holds what cannot be computed again. The reasons of the gate are
+// not in it: they follow from the snapshot, the labels and the instant.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bounded.h"
+#include "base/digest.h"
+#include "base/id.h"
+#include "base/money.h"
+#include "base/time.h"
+#include "base/usage.h"
+#include "core/answer/delta.h"
+#include "core/gate/labels.h"
+#include "core/ledger/request_id.h"
+#include "core/placement/demand.h"
+
+namespace hanse::dispatch {
+
+inline constexpr std::size_t kAttemptsMax = 8;
+inline constexpr std::size_t kExclusionsKept = 8;
+
+// How long each phase of an attempt may take.
+struct AttemptLimits {
+  Duration connect;
+  Duration first_token;     // from the request sent
+  Duration between_tokens;
+  Duration whole;
+
+  bool operator==(const AttemptLimits&) const = default;
+};
+
+// A permitted site that was not a candidate.
+struct Exclusion {
+  enum class Why : std::uint8_t {
+    circuit_open,  // health says that it does not work
+    full,          // as many requests as it may have
+    tried,         // failed this very request already
+  };
+  SiteId site;
+  Why why = Why::circuit_open;
+
+  bool operator==(const Exclusion&) const = default;
+};
+
+struct AttemptRecord {
+  Instant opened_at;
+  SiteId site;
+  placement::Decision decision;
+  InlineVector<Exclusion, kExclusionsKept> excluded;
+  AttemptLimits limits;
+  std::optional<Duration> first_token;  // since opened_at
+  std::optional<Duration> ended;        // since opened_at
+  answer::Failure failure = answer::Failure::none;
+  Usage usage;
+  Money owed;  // to the supplier
+};
+
+// Why a request ended as it did.
+enum class End : std::uint8_t {
+  open,              // not ended yet
+  answered,          // the whole answer went out
+  refused_by_law,    // the gate permits no site
+  over_budget,
+  over_rate,
+  at_capacity,       // every permitted site is full, or a bound of ours is reached
+  sites_unavailable, // no permitted site works just now; none was tried
+  attempts_failed,   // all that could be tried failed
+  out_of_time,       // the class's time limit passed
+  client_error,      // the engine says that the request itself is wrong
+  cut,               // lost after a part had gone out; the client was told
+  client_gone,
+};
+
+std::string_view to_string(End end);
+std::string_view to_string(Exclusion::Why why);
+
+struct Record {
+  ledger::RequestNumber number;
+  Sha256 snapshot;
+  Instant arrived_at;
+  KeyId key;
+  TenantId tenant;
+  AliasId alias;
+  ClassId latency_class;
+  gate::LabelSet labels;
+  std::int64_t prompt_bytes = 0;
+  Tokens prompt_tokens_max{0};
+  Tokens output_limit{0};
+  std::int32_t choices = 1;
+  bool streamed = false;
+
+  std::uint32_t sites_permitted = 0;
+  std::uint32_t sites_refused = 0;
+  // Permitted but not asked when no attempt could be made at all.
+  InlineVector<Exclusion, kExclusionsKept> excluded;
+  InlineVector<AttemptRecord, kAttemptsMax> attempts;
+
+  End end = End::open;
+  Duration took;
+  Usage usage;  // what the tenant is charged for
+  Money held;
+  Money charged;
+  Money written_off;
+};
+
+}  // namespace hanse::dispatch

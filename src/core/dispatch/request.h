@@ -1,0 +1,91 @@
+// src/core/dispatch/request.h
+// A request under way, as dispatch keeps it. Lives in a slot that is used
+// again, so that steady traffic allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "base/bitset.h"
+#include "core/dispatch/event.h"
+#include "core/dispatch/record.h"
+#include "core/dispatch/world.h"
+#include "core/ledger/entry.h"
+#include "core/ledger/hold_book.h"
+
+namespace hanse::dispatch {
+
+enum class State : std::uint8_t {
+  free,       // ended, or never used
+  waiting,    // an attempt is under way and nothing of it has come
+  answering,  // its answer has begun
+};
+
+struct Request {
+  void begin(const Arrived& event, std::shared_ptr<World> now_world, ledger::RequestNumber number,
+             Instant now) {
+    const Snapshot& snapshot = *now_world->snapshot;
+    world = std::move(now_world);
+    ref = event.request;
+    state = State::waiting;
+    hold = {};
+    may_leave = Tokens(0);
+    deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
+
+    record.number = number;
+    record.snapshot = snapshot.digest;
+    record.arrived_at = now;
+    record.key = event.key;
+    record.tenant = snapshot.tenants.keys[event.key].tenant;
+    record.alias = event.alias;
+    record.latency_class = event.latency_class;
+    record.labels = event.labels;
+    record.prompt_bytes = event.prompt_bytes;
+    record.prompt_tokens_max = event.prompt_tokens_max;
+    record.output_limit = event.output_limit;
+    record.choices = event.choices * event.prompts;
+    record.streamed = event.streamed;
+    record.excluded.clear();
+    record.attempts.clear();
+    record.end = End::open;
+    record.took = Duration();
+    record.usage = Usage();
+    record.held = record.charged = record.written_off = Money();
+
+    demand.tenant = record.tenant;
+    demand.alias = record.alias;
+    demand.latency_class = record.latency_class;
+    demand.prompt_bytes = record.prompt_bytes;
+    demand.output_limit = record.output_limit;
+    demand.choices = record.choices;
+    demand.streamed = record.streamed;
+  }
+
+  [[nodiscard]] gate::Question question() const {
+    return {.policy = world->snapshot->tenants.tenants[record.tenant].policy,
+            .labels = record.labels};
+  }
+  // Requires: an attempt has been opened.
+  AttemptRecord& attempt() { return record.attempts.back(); }
+  [[nodiscard]] std::uint8_t attempt_index() const {
+    return static_cast<std::uint8_t>(record.attempts.size() - 1);
+  }
+  [[nodiscard]] ledger::AttemptNumber attempt_number() const {
+    return static_cast<ledger::AttemptNumber>(record.attempts.size());
+  }
+
+  RequestRef ref;
+  State state = State::free;
+  std::shared_ptr<World> world;
+  placement::Demand demand;
+  TokenPrices tenant_prices;
+  ledger::HoldId hold;
+  MonotonicTime deadline;
+  MonotonicTime first_token_at;
+  Tokens may_leave;   // of the attempt's output, by the last watermark
+  BitSet permitted;   // sites that the gate permits and that offer the alias
+  Record record;
+};
+
+}  // namespace hanse::dispatch

@@ -1,0 +1,165 @@
+// The words of records and actions, and the digest of an action.
+#include "base/check.h"
+#include "core/dispatch/action.h"
+#include "core/dispatch/record.h"
+
+namespace hanse::dispatch {
+namespace {
+
+void add(RunDigest& digest, RequestRef request) {
+  digest.add(std::uint64_t{request.slot} << 32U | request.generation);
+}
+
+void add(RunDigest& digest, const TokenCounts& tokens) {
+  for (const TokenKind kind : kAllTokenKinds) digest.add_signed(tokens[kind].count());
+}
+
+void add(RunDigest& digest, const Usage& usage) {
+  add(digest, usage.tokens);
+  digest.add(std::uint64_t{usage.estimated} << 1U | std::uint64_t{usage.contradicted});
+}
+
+void add(RunDigest& digest, const TokenPrices& prices) {
+  for (const TokenKind kind : kAllTokenKinds) digest.add_signed(prices[kind].count());
+}
+
+void add(RunDigest& digest, ledger::RequestNumber number) {
+  digest.add_signed(number.epoch.count());
+  digest.add_signed(number.sequence);
+}
+
+// The parts of entries that decide what the books say.
+struct EntryDigest {
+  RunDigest& digest;
+
+  void operator()(const ledger::HoldOpened& entry) const {
+    add(digest, entry.request);
+    digest.add(entry.receivable.value());
+    digest.add_signed(entry.amount.count());
+    add(digest, entry.prices);
+  }
+  void operator()(const ledger::AttemptOpened& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.attempt));
+    digest.add(entry.payable.value());
+    add(digest, entry.prices);
+    add(digest, entry.tokens_max);
+  }
+  void operator()(const ledger::Watermark& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.attempt));
+    for (const auto& progress : {entry.tenant, entry.supplier}) {
+      add(digest, progress.confirmed);
+      add(digest, progress.may_leave);
+    }
+  }
+  void operator()(const ledger::AttemptClosed& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.attempt));
+    digest.add(static_cast<std::uint64_t>(entry.outcome));
+    add(digest, entry.usage);
+    digest.add_signed(entry.owed.count());
+  }
+  void operator()(const ledger::RequestClosed& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.outcome));
+    add(digest, entry.usage);
+    digest.add_signed(entry.charged.count());
+    digest.add_signed(entry.written_off.count());
+  }
+  void operator()(const ledger::HoldReleased& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.outcome));
+  }
+  void operator()(const ledger::AccountRegistered& entry) const {
+    digest.add(entry.number.value());
+    digest.add(entry.path.text());
+  }
+  // The rest is written by journals and recovery, not by decisions.
+  template <typename Other>
+  void operator()(const Other&) const {}
+};
+
+struct ActionDigest {
+  RunDigest& digest;
+
+  void operator()(std::monostate) const {}
+  void operator()(const Append& action) const {
+    digest.add_signed(action.entry.at.count());
+    digest.add(action.entry.body.index());
+    std::visit(EntryDigest{digest}, action.entry.body);
+  }
+  void operator()(const OpenAttempt& action) const {
+    add(digest, action.request);
+    digest.add(action.attempt);
+    digest.add(action.permit.site().value());
+    digest.add(action.offer.value());
+    digest.add_signed(action.output_limit.count());
+    for (const Duration limit : {action.limits.connect, action.limits.first_token,
+                                 action.limits.between_tokens, action.limits.whole}) {
+      digest.add_signed(limit.count());
+    }
+  }
+  void operator()(const CancelAttempt& action) const {
+    add(digest, action.request);
+    digest.add(action.attempt);
+  }
+  void operator()(const Release& action) const {
+    add(digest, action.request);
+    digest.add(action.attempt);
+    digest.add_signed(action.output.count());
+  }
+  void operator()(const Finish& action) const { add(digest, action.request); }
+  void operator()(const Refuse& action) const {
+    add(digest, action.request);
+    digest.add_signed(action.retry_after.value_or(Duration(-1)).count());
+    digest.add(static_cast<std::uint64_t>(action.last_failure));
+  }
+  void operator()(const Forget& action) const { add(digest, action.request); }
+  void operator()(const Probe& action) const { digest.add(action.site.value()); }
+  void operator()(const WakeAt& action) const { digest.add_signed(action.time.count()); }
+};
+
+}  // namespace
+
+std::string_view to_string(End end) {
+  switch (end) {
+    case End::open: return "open";
+    case End::answered: return "answered";
+    case End::refused_by_law: return "refused_by_law";
+    case End::over_budget: return "over_budget";
+    case End::over_rate: return "over_rate";
+    case End::at_capacity: return "at_capacity";
+    case End::sites_unavailable: return "sites_unavailable";
+    case End::attempts_failed: return "attempts_failed";
+    case End::out_of_time: return "out_of_time";
+    case End::client_error: return "client_error";
+    case End::cut: return "cut";
+    case End::client_gone: return "client_gone";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Exclusion::Why why) {
+  switch (why) {
+    case Exclusion::Why::circuit_open: return "circuit_open";
+    case Exclusion::Why::full: return "full";
+    case Exclusion::Why::tried: return "tried";
+  }
+  return "unknown";
+}
+
+std::string_view kind_name(const Action& action) {
+  static constexpr std::string_view kNames[] = {
+      "nothing", "append", "open_attempt", "cancel_attempt", "release",
+      "finish",  "refuse", "forget",       "probe",          "wake_at"};
+  static_assert(std::size(kNames) == std::variant_size_v<Action>);
+  return kNames[action.index()];
+}
+
+void add_to(RunDigest& digest, const Action& action) {
+  digest.add(action.index());
+  std::visit(ActionDigest{digest}, action);
+}
+
+}  // namespace hanse::dispatch

@@ -1,0 +1,117 @@
+// How Dispatch puts a snapshot to work: accounts, budgets, and what is taken
+// over from the world before.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/dispatch.h"
+#include "core/dispatch/request.h"
+
+namespace hanse::dispatch {
+namespace {
+
+// The ledger sums in 128 bits; a budget is compared in 64.
+Money clamped(ledger::Sum sum) {
+  constexpr ledger::Sum kMax = std::numeric_limits<std::int64_t>::max();
+  return Money(static_cast<std::int64_t>(std::clamp(sum, ledger::Sum{0}, kMax)));
+}
+
+// From the ids of one table to those of another that has the same names; not
+// valid where a name is gone.
+template <typename Id, typename Row>
+std::vector<Id> ids_by_name(const Table<Id, Row>& before, const Table<Id, Row>& now) {
+  std::vector<Id> ids;
+  ids.reserve(before.size());
+  for (const Row& row : before) ids.push_back(now.find(row.name).value_or(Id()));
+  return ids;
+}
+
+void take_over(World& world, const World& before) {
+  const fleet::Fleet& fleet = world.snapshot->fleet;
+  const fleet::Fleet& fleet_before = before.snapshot->fleet;
+  fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
+    if (const auto known = fleet_before.sites.find(row.name)) {
+      world.health.adopt(site, before.health.of(*known));
+    }
+  });
+  fleet.offers.for_each([&](OfferId offer, const fleet::Offer& row) {
+    if (const auto known = fleet_before.offers.find(row.name)) {
+      world.placement.loads().adopt(offer, before.placement.loads().of(*known));
+    }
+  });
+  const Snapshot& now = *world.snapshot;
+  const Snapshot& then = *before.snapshot;
+  world.placement.learned().adopt(before.placement.learned(),
+                                  ids_by_name(then.tenants.tenants, now.tenants.tenants),
+                                  ids_by_name(then.catalog.aliases, now.catalog.aliases),
+                                  ids_by_name(then.fleet.sites, now.fleet.sites));
+}
+
+}  // namespace
+
+class Dispatch::Sink final : public ledger::EntrySink {
+ public:
+  explicit Sink(Dispatch& dispatch) : dispatch_(dispatch) {}
+
+  ledger::Position append(const ledger::Entry& entry) override {
+    dispatch_.emit(Append{entry});
+    return dispatch_.ledger_.position();
+  }
+
+ private:
+  Dispatch& dispatch_;
+};
+
+std::shared_ptr<World> Dispatch::make_world(SnapshotRef snapshot, const World* before,
+                                            Instant now) {
+  auto placement = placement::Placement::create(snapshot->catalog, snapshot->fleet,
+                                                snapshot->strategy, snapshot->seed);
+  // The configuration has checked the strategy's name.
+  HANSE_CHECK(placement.has_value());
+  auto world = std::make_shared<World>(std::move(snapshot), *std::move(placement), options_.world);
+  if (before != nullptr) take_over(*world, *before);
+  register_accounts(*world, now);
+  return world;
+}
+
+void Dispatch::register_accounts(World& world, Instant now) {
+  Sink sink(*this);
+  const auto number = [&](const Result<ledger::AccountPath>& path, ledger::AccountKind kind) {
+    // Names are checked by the configuration, and room for them by its bounds.
+    HANSE_CHECK(path.has_value());
+    const auto account = ledger_.account_for(*path, kind, options_.currency, now.wall, sink);
+    HANSE_CHECK(account.has_value());
+    return *account;
+  };
+  const auto line = [&](const std::string& name, const std::optional<Money>& budget,
+                        const std::string& prefix) {
+    if (!budget) return ledger::BudgetLine();
+    return treasurer_.set(name, *budget, clamped(ledger_.balance_below(prefix, options_.currency)));
+  };
+
+  const Snapshot& snapshot = *world.snapshot;
+  for (const limits::Key& key : snapshot.tenants.keys) {
+    const limits::Project& project = snapshot.tenants.projects[key.project];
+    const limits::Tenant& tenant = snapshot.tenants.tenants[key.tenant];
+    const std::string project_word = project.name.substr(tenant.name.size() + 1);
+    const std::string key_word = key.name.substr(project.name.size() + 1);
+    world.receivables.push_back(
+        number(ledger::receivable_path(tenant.name, project_word, key_word, options_.currency),
+               ledger::AccountKind::receivable));
+    world.budget_scopes.push_back({
+        .tenant = line("tenant " + tenant.name, tenant.budget, "receivable/" + tenant.name + "/"),
+        .project = line("project " + project.name, project.budget,
+                        "receivable/" + project.name + "/"),
+        .key = line("key " + key.name, key.budget, "receivable/" + key.name + "/"),
+    });
+  }
+  for (const fleet::Site& site : snapshot.fleet.sites) {
+    const std::string& supplier = snapshot.fleet.suppliers[site.supplier].name;
+    world.payables.push_back(
+        number(ledger::payable_path(supplier, site.name, options_.currency),
+               ledger::AccountKind::payable));
+  }
+}
+
+}  // namespace hanse::dispatch
