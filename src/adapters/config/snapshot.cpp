@@ -1,0 +1,20 @@
+#include "adapters/config/snapshot.h"
+
+#include <memory>
+
+namespace hanse::config {
+
+dispatch::SnapshotRef make_snapshot(const Configuration& configuration) {
+  return std::make_shared<const dispatch::Snapshot>(dispatch::Snapshot{
+      .catalog = configuration.catalog,
+      .fleet = configuration.fleet,
+      .labels = configuration.labels,
+      .policies = configuration.policies,
+      .tenants = configuration.tenants,
+      .strategy = configuration.gateway.strategy,
+      .seed = configuration.gateway.seed,
+      .digest = configuration.digest,
+  });
+}
+
+}  // namespace hanse::config
