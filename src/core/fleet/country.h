@@ -38,6 +38,10 @@ std::optional<std::span<const Code>> countries_of(std::string_view country_or_ar
 
 bool is_eu_member(Code country);
 
+// The state whose law reaches into a territory that has a code of its own:
+// US for PR, CN for HK, FR for RE. Nothing for a state.
+std::optional<Code> sovereign_of(Code territory);
+
 // All words that countries_of() knows, for "did you mean".
 std::span<const std::string_view> known_areas();
 std::span<const Code> known_countries();

@@ -5,8 +5,10 @@
 // What changes by the second (health, load) lives in the modules that use it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/id.h"
@@ -29,11 +31,11 @@ struct Parent {
 // A legal entity: one that offers compute, or one that controls such.
 struct Supplier {
   std::string name;
-  std::string title;             // its full name, for people
-  std::optional<Code> home;      // where it is incorporated; nothing = not known
-  std::vector<Parent> parents;   // all that control it
-  bool parents_known = true;     // false: the configuration says that they are not known
-  bool offers_compute = true;    // false for an owner that only holds others
+  std::string title;            // its full name, for people
+  std::optional<Code> home;     // where it is incorporated; nothing = not known
+  std::vector<Parent> parents;  // all that control it
+  bool parents_known = true;    // false: the configuration says that they are not known
+  bool offers_compute = true;   // false for an owner that only holds others
 };
 
 struct Certificate {
@@ -44,11 +46,11 @@ struct Certificate {
 
 // How a site's engine is reached. Plain facts; adapters make sense of them.
 struct Engine {
-  std::string kind;                 // "llama.cpp", "openai"
-  std::string url;                  // http(s)://host[:port][/prefix]
-  std::string credential_file;      // one of these two, or neither
+  std::string kind;             // "llama.cpp", "openai"
+  std::string url;              // http(s)://host[:port][/prefix]
+  std::string credential_file;  // one of these two, or neither
   std::string credential_env;
-  std::string ca_file;              // empty: the system's roots
+  std::string ca_file;  // empty: the system's roots
   std::string client_certificate_file;
   std::string client_key_file;
 };
@@ -58,10 +60,10 @@ struct Site {
   SupplierId supplier;
   std::optional<Code> place;  // the country the machines stand in
   ChipId chip;
-  std::int32_t slots = 1;     // requests the engine works on at the same time
+  std::int32_t slots = 1;  // requests the engine works on at the same time
   std::vector<Certificate> certificates;
   Engine engine;
-  bool retired = false;       // kept for its id, never chosen
+  bool retired = false;  // kept for its id, never chosen
 };
 
 // What a site promises for one variant; measured values correct it.
@@ -95,17 +97,31 @@ struct Reach {
 
   Code system;
   Basis basis = Basis::place;
+  // The place or home that brings it; another code than `system` where the
+  // system is the Union's or that of a territory's sovereign.
+  Code through;
   // The entity whose home it is, for home and parent.
   SupplierId entity;
   // From the operator's holder up to `entity`, for parent.
   std::vector<SupplierId> chain;
 };
 
+// A fact that is missing, so that more systems may reach the site than are
+// listed.
+struct Gap {
+  enum class Fact : std::uint8_t { place, home, parents };
+
+  Fact fact = Fact::place;
+  SupplierId entity;  // whose home or parents
+
+  bool operator==(const Gap&) const = default;
+};
+
 struct ReachSet {
   std::vector<Reach> reaches;  // all reasons, in rising order of chain length
-  // False when a home, a place or somebody's parents are not known: then
-  // more systems may reach the site than are listed.
-  bool complete = true;
+  std::vector<Gap> gaps;
+
+  [[nodiscard]] bool complete() const { return gaps.empty(); }
 };
 
 struct Fleet {
@@ -117,12 +133,18 @@ struct Fleet {
 
 // Every legal system that reaches `site`: by the place of its machines, its
 // operator's home, and the home of everyone who controls the operator, however
-// far up. A member state's system brings the Union's. A ring of owners ends
-// where it closes.
+// far up. A member state's system brings the Union's, a territory's that of its
+// sovereign and, if that is a member state, the Union's: some territories
+// stand outside it, but a system too many refuses where one too few permits. An entity that controls by several chains is listed with the
+// shortest; a ring of owners ends where it closes.
 ReachSet reach_of(const Fleet& fleet, SiteId site);
 
 // One sentence for a record: "US reaches it: Atlantic Cloud, Inc. (home US)
 // controls Atlantic Cloud Germany GmbH by shares, 100 %".
 std::string describe(const Fleet& fleet, SiteId site, const Reach& reach);
+std::string describe(const Fleet& fleet, SiteId site, const Gap& gap);
+
+// "Atlantic Cloud, Inc.", or the id where the full name is not given.
+std::string_view title_of(const Fleet& fleet, SupplierId supplier);
 
 }  // namespace hanse::fleet
