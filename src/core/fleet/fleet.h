@@ -133,9 +133,10 @@ struct Fleet {
 
 // Every legal system that reaches `site`: by the place of its machines, its
 // operator's home, and the home of everyone who controls the operator, however
-// far up. A member state's system brings the Union's, a territory's that of its
-// sovereign and, if that is a member state, the Union's: some territories
-// stand outside it, but a system too many refuses where one too few permits. An entity that controls by several chains is listed with the
+// far up. A member state's system brings the Union's; a territory's brings that
+// of its sovereign and, if that is a member state, the Union's too: some
+// territories stand outside it, but a system too many refuses where one too few
+// permits. An entity that controls by several chains is listed with the
 // shortest; a ring of owners ends where it closes.
 ReachSet reach_of(const Fleet& fleet, SiteId site);
 
