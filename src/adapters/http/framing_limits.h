@@ -15,8 +15,6 @@ struct FramingLimits {
   std::size_t fields_max = 100;
   // Bytes of a request's body, decoded.
   std::uint64_t body_bytes_max = std::uint64_t{16} << 20U;
-  // What chunk lines may cost beyond what their data excuses.
-  std::size_t chunk_excess_max = std::size_t{16} << 10U;
   std::size_t trailer_bytes_max = std::size_t{4} << 10U;
   // 1xx responses skipped before the real one.
   unsigned interim_max = 8;

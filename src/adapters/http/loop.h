@@ -3,9 +3,9 @@
 // signals and names, on one thread.
 //
 // What the loop runs comes in *turns*: at most `handlers_per_turn` handlers or
-// `turn_time`, then the turn-end hook. A shard writes its journal in that hook
-// and only then releases what waited for it, so that many decisions share one
-// write and none waits long. The loop never blocks before the hook has run.
+// `turn_time`, then what these deferred, then the turn-end hook. A shard writes its journal in that
+// hook and only then releases what waited for it, so that many decisions share one write and none
+// waits long. The loop never blocks before the hook has run.
 //
 // Everything but post() and stop() belongs to the thread that calls run().
 // Objects made for a loop (timers, watches, servers, pools) go before it does.
@@ -181,7 +181,8 @@ class Loop {
   struct Reactor;
 
   void turn();
-  bool turn_is_full(std::size_t handlers, bool exact);
+  std::size_t run_events(std::size_t handlers_before);
+  [[nodiscard]] bool turn_is_full(std::size_t handlers) const;
   Duration wait_time() const;
 
   LoopOptions options_;

@@ -71,7 +71,10 @@ class Headers {
   [[nodiscard]] std::size_t count(std::string_view name) const;
 
  private:
-  friend class HeadBuilder;
+  friend class HeadReader;
+  friend class RequestHead;
+  friend class RequestParser;
+  friend class ResponseParser;
 
   struct Entry {
     std::uint16_t name_at = 0;
@@ -81,6 +84,12 @@ class Headers {
     bool hop_by_hop = false;
   };
 
+  // Gives the text back; the index keeps its small capacity.
+  void release() {
+    text_.release();
+    entries_.clear();
+  }
+
   Buffer text_;
   std::vector<Entry> entries_;
 };
@@ -89,24 +98,25 @@ enum class Version : std::uint8_t { http_1_0, http_1_1 };
 
 class RequestHead {
  public:
-  [[nodiscard]] std::string_view method() const { return view(0, method_size_); }
+  [[nodiscard]] std::string_view method() const { return view(method_at_, method_size_); }
   // As sent, always in origin form: "/v1/models?limit=2".
-  [[nodiscard]] std::string_view target() const { return view(method_size_, target_size_); }
+  [[nodiscard]] std::string_view target() const { return view(target_at_, target_size_); }
   // The target before '?', not decoded.
-  [[nodiscard]] std::string_view path() const { return view(method_size_, path_size_); }
+  [[nodiscard]] std::string_view path() const { return view(target_at_, path_size_); }
   // The target after '?', empty without one.
   [[nodiscard]] std::string_view query() const;
   [[nodiscard]] Version version() const { return version_; }
   [[nodiscard]] const Headers& headers() const { return headers_; }
 
  private:
-  friend class HeadBuilder;
   friend class RequestParser;
 
   [[nodiscard]] std::string_view view(std::size_t at, std::size_t size) const;
 
   Headers headers_;
+  std::uint16_t method_at_ = 0;
   std::uint16_t method_size_ = 0;
+  std::uint16_t target_at_ = 0;
   std::uint16_t target_size_ = 0;
   std::uint16_t path_size_ = 0;
   Version version_ = Version::http_1_1;
@@ -121,7 +131,6 @@ class ResponseHead {
   [[nodiscard]] std::optional<std::uint64_t> content_length() const { return content_length_; }
 
  private:
-  friend class HeadBuilder;
   friend class ResponseParser;
 
   Headers headers_;

@@ -1,0 +1,105 @@
+#include "adapters/http/message.h"
+
+#include "base/check.h"
+
+namespace hanse::http {
+
+namespace {
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+Field Headers::operator[](std::size_t i) const {
+  HANSE_CHECK(i < entries_.size());
+  const Entry& entry = entries_[i];
+  const std::string_view text = text_.view();
+  return {.name = text.substr(entry.name_at, entry.name_size),
+          .value = text.substr(entry.value_at, entry.value_size),
+          .hop_by_hop = entry.hop_by_hop};
+}
+
+std::optional<std::string_view> Headers::find(std::string_view name) const {
+  const std::string_view text = text_.view();
+  for (const Entry& entry : entries_) {
+    if (entry.name_size == name.size() &&
+        equals_ignoring_case(text.substr(entry.name_at, entry.name_size), name)) {
+      return text.substr(entry.value_at, entry.value_size);
+    }
+  }
+  return std::nullopt;
+}
+
+std::size_t Headers::count(std::string_view name) const {
+  std::size_t n = 0;
+  for (const Field field : *this) n += equals_ignoring_case(field.name, name) ? 1U : 0U;
+  return n;
+}
+
+std::string_view RequestHead::view(std::size_t at, std::size_t size) const {
+  return headers_.text_.view().substr(at, size);
+}
+
+std::string_view RequestHead::query() const {
+  return path_size_ == target_size_ ? std::string_view() : target().substr(path_size_ + 1U);
+}
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 100: return "Continue";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
+    case 499: return "Client Closed Request";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    case 529: return "Site is Overloaded";
+    default: return "";
+  }
+}
+
+}  // namespace hanse::http
