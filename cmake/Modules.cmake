@@ -42,8 +42,15 @@ endfunction()
 
 # hanse_link(<target> <folder>...): links modules and everything below them.
 # Object libraries hand on their usage requirements but not their objects, so
-# the closure is walked here.
+# the closure is walked here. That waits until all folders have spoken, for a
+# module may be declared after whoever needs it.
 function(hanse_link target)
+  # EVAL, for DEFER alone reads the variables when it is too late.
+  cmake_language(EVAL CODE
+    "cmake_language(DEFER DIRECTORY [[${PROJECT_SOURCE_DIR}]] CALL hanse_link_now ${target} ${ARGN})")
+endfunction()
+
+function(hanse_link_now target)
   set(pending "")
   foreach(folder IN LISTS ARGN)
     string(REPLACE "/" "_" suffix "${folder}")
