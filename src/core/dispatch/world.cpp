@@ -8,7 +8,7 @@ namespace hanse::dispatch {
 
 World::World(SnapshotRef used, placement::Placement used_placement, const WorldOptions& options)
     : snapshot(std::move(used)),
-      gate(snapshot->fleet, snapshot->policies, snapshot->labels),
+      gate(snapshot->catalog, snapshot->fleet, snapshot->policies, snapshot->labels),
       placement(std::move(used_placement)),
       health(snapshot->fleet.sites.size(), options.health),
       sites_of_alias(snapshot->catalog.aliases.size(), BitSet(snapshot->fleet.sites.size())),
