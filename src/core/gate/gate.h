@@ -3,9 +3,12 @@
 //
 // The gate answers for every site with a permit, or with all rules that
 // refuse it and the facts they used. Live, only the set of permitted sites is
-// computed, from bit sets made once per snapshot; the reasons are recomputed
+// computed, from bit sets made once per snapshot; the reasons are worked out
 // from the same snapshot when somebody asks. A property test holds the two
 // against each other.
+//
+// Whatever is not known refuses: a place, a home, who controls an operator, the
+// end of a certificate, a chip, a policy.
 //
 // Plain state: no I/O, no clock, no threads.
 #pragma once
@@ -27,7 +30,7 @@ namespace hanse::gate {
 
 // What the gate must know of a request.
 struct Question {
-  PolicyId policy;
+  PolicyId policy;  // not valid: nothing is permitted
   LabelSet labels;
 };
 
@@ -46,11 +49,17 @@ class Permit {
   WallTime given_at_;
 };
 
+// Where the gate itself refuses, without a rule of the tenant's.
+inline constexpr std::string_view kRuleInService = "gate:in-service";
+inline constexpr std::string_view kRulePolicy = "gate:policy";
+
 // One clause of one rule that refuses a site.
 struct Refusal {
   std::string rule;
-  std::string requirement;          // "the site may not be reached by the law of US or CN"
-  std::vector<std::string> facts;   // the facts that decided it, a sentence each
+  std::string requirement;         // "the site may not be reached by the law of US or CN"
+  std::vector<std::string> facts;  // the facts that decided it, a sentence each
+
+  bool operator==(const Refusal&) const = default;
 };
 
 struct Verdict {
@@ -61,8 +70,9 @@ struct Verdict {
 
 class Gate {
  public:
-  // Requires: the three outlive the gate.
-  Gate(const fleet::Fleet& fleet, const Policies& policies, const LabelVocabulary& vocabulary);
+  // Requires: the four outlive the gate and do not change.
+  Gate(const catalog::Catalog& catalog, const fleet::Fleet& fleet, const Policies& policies,
+       const LabelVocabulary& vocabulary);
 
   // Writes the sites where `question` may run at `now` into `permitted`.
   // Allocates nothing once `permitted` has been used.
@@ -73,23 +83,49 @@ class Gate {
 
   // All sites with all reasons, in order of site.
   [[nodiscard]] std::vector<Verdict> explain(const Question& question, WallTime now) const;
+  // One site. Requires: `site` is in the fleet.
+  [[nodiscard]] Verdict explain(const Question& question, SiteId site, WallTime now) const;
 
  private:
-  // Which sites keep one rule, and until when that may be relied on.
+  // Which sites keep one rule.
   struct CompiledRule {
     Condition when;
-    BitSet kept;
+    BitSet steady;                          // by all clauses that time does not change
+    std::vector<std::size_t> certificates;  // positions in certificates_ of the others
+    BitSet kept;                            // by all, in the window compiled for
+  };
+  // Which sites hold a certificate that a rule asks for.
+  struct Holding {
+    SiteId site;
+    WallTime from;
+    WallTime until;
+  };
+  struct CompiledCertificate {
+    std::string name;
+    std::vector<Holding> holdings;
+    BitSet holders;  // in the window compiled for
   };
 
-  void compile(WallTime now);
+  [[nodiscard]] CompiledRule compile(const Rule& rule, const std::vector<fleet::ReachSet>& reach);
+  std::size_t certificate(const std::string& name);
+  // Makes the sets right for `now`.
+  void prepare(WallTime now);
+  void refresh(WallTime now);
+  [[nodiscard]] bool speaks(const CompiledRule& rule, const Question& question) const {
+    return applies(rule.when, question.labels, vocabulary_);
+  }
 
+  const catalog::Catalog& catalog_;
   const fleet::Fleet& fleet_;
   const Policies& policies_;
   const LabelVocabulary& vocabulary_;
   std::vector<std::vector<CompiledRule>> compiled_;  // by policy
-  BitSet serving_;                                   // sites that are not retired
-  // Certificates begin and end: outside [compiled_from_, compiled_until_) the
-  // sets are made anew.
+  std::vector<CompiledCertificate> certificates_;
+  BitSet serving_;  // sites that are not retired
+  BitSet nowhere_;
+  // Certificates begin and end: the instants at which one does, rising. The
+  // sets hold within [compiled_from_, compiled_until_), between two of them.
+  std::vector<WallTime> boundaries_;
   WallTime compiled_from_;
   WallTime compiled_until_;
 };

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/id.h"
+#include "base/result.h"
 #include "base/table.h"
 #include "core/fleet/country.h"
 #include "core/gate/labels.h"
@@ -16,9 +18,10 @@
 namespace hanse::gate {
 
 // Which requests a rule speaks about: those that carry, in every dimension
-// given, one of its labels. Data of a class whose subjects are not named is
-// data of unknown subjects and matches any subject. An empty condition
-// matches every request.
+// given, one of its labels. Labels that leave the class or the subjects unnamed
+// are `unknown` there and match any class or subject; a category that is not
+// named is not there. An empty condition matches every request, also one
+// without labels.
 struct Condition {
   LabelSet data;
   LabelSet subjects;
@@ -28,18 +31,18 @@ struct Condition {
 struct Clause {
   enum class Kind : std::uint8_t {
     require_place,        // the machines stand in one of `codes`
-    deny_place,           // they stand in none of `codes`
+    deny_place,           // they stand in none of `codes`, nor in a territory of one
     require_reach,        // no legal system but `codes` reaches the site
     deny_reach,           // none of `codes` reaches the site
     require_certificate,  // holds `certificate`, in force now
     require_chip,         // its chip is one of `chips`
     deny_chip,
-    require_supplier,     // its supplier is one of `suppliers`
+    require_supplier,  // its supplier is one of `suppliers`
     deny_supplier,
   };
 
   Kind kind = Kind::require_place;
-  std::vector<fleet::Code> codes;  // areas already spelled out; sorted
+  std::vector<fleet::Code> codes;  // areas already spelled out, see area_clause()
   std::string area;                // as written, for explanations: "EU"
   std::string certificate;
   std::vector<ChipId> chips;
@@ -59,7 +62,16 @@ struct Policy {
 
 using Policies = Table<PolicyId, Policy>;
 
-// Whether `rule` speaks about a request that carries `labels`.
+// A clause of places or legal systems out of the words of a configuration:
+// countries and areas. As a legal system an area is that of each of its
+// countries; "EU" and "EEA" mean the Union's law too, and where only the law of
+// DE may reach a site, that of the Union, which comes with it, may.
+// Requires: `kind` is one of places or reach.
+// Fails: invalid_input for a word that is neither, with the nearest.
+Result<Clause> area_clause(Clause::Kind kind, std::span<const std::string> words);
+
+// Whether a rule speaks about a request that carries `labels`. Over complete
+// sets, more labels never make a rule apply less.
 bool applies(const Condition& when, LabelSet labels, const LabelVocabulary& vocabulary);
 
 }  // namespace hanse::gate

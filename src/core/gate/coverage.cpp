@@ -1,0 +1,115 @@
+#include "core/gate/coverage.h"
+
+#include <algorithm>
+
+#include "base/bitset.h"
+#include "core/gate/gate.h"
+
+namespace hanse::gate {
+namespace {
+
+// `now` and every later instant at which a certificate begins: whoever keeps a
+// rule at any time from `now` on keeps it at one of these.
+std::vector<WallTime> instants(const fleet::Fleet& fleet, WallTime now) {
+  std::vector<WallTime> times = {now};
+  for (const fleet::Site& site : fleet.sites) {
+    for (const fleet::Certificate& certificate : site.certificates) {
+      if (certificate.valid_from && *certificate.valid_from > now) {
+        times.push_back(*certificate.valid_from);
+      }
+    }
+  }
+  std::ranges::sort(times);
+  const auto repeated = std::ranges::unique(times);
+  times.erase(repeated.begin(), repeated.end());
+  return times;
+}
+
+LabelSet all_labels(const LabelVocabulary& vocabulary) {
+  return vocabulary.all(Dimension::data) | vocabulary.all(Dimension::subjects) |
+         vocabulary.all(Dimension::categories);
+}
+
+// The policy that has `rule` alone, and for every request.
+Policies only(const Rule& rule) {
+  Policies policies;
+  policies.add({.name = "only", .rules = {{rule.name, Condition(), rule.clauses}}});
+  return policies;
+}
+
+struct World {
+  const catalog::Catalog& catalog;
+  const fleet::Fleet& fleet;
+  const LabelVocabulary& vocabulary;
+  std::vector<WallTime> times;
+};
+
+bool satisfied_by_no_site(const World& world, const Rule& rule) {
+  const Policies policies = only(rule);
+  Gate gate(world.catalog, world.fleet, policies, world.vocabulary);
+  BitSet permitted;
+  return std::ranges::all_of(world.times, [&](WallTime time) {
+    gate.permitted_sites({PolicyId(0), LabelSet()}, time, permitted);
+    return permitted.empty();
+  });
+}
+
+}  // namespace
+
+std::string_view to_string(RuleFinding::Kind kind) {
+  switch (kind) {
+    case RuleFinding::Kind::policy_unused: return "policy_unused";
+    case RuleFinding::Kind::never_applies: return "never_applies";
+    case RuleFinding::Kind::says_nothing: return "says_nothing";
+    case RuleFinding::Kind::satisfied_by_no_site: return "satisfied_by_no_site";
+  }
+  return "unknown";
+}
+
+std::vector<RuleFinding> dead_rules(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                                    const Policies& policies, const LabelVocabulary& vocabulary,
+                                    std::span<const Bearer> bearers, WallTime now) {
+  using Kind = RuleFinding::Kind;
+  const World world{catalog, fleet, vocabulary, instants(fleet, now)};
+  const LabelSet most = all_labels(vocabulary);
+  std::vector<RuleFinding> findings;
+  policies.for_each([&](PolicyId id, const Policy& policy) {
+    if (std::ranges::find(bearers, id, &Bearer::policy) == bearers.end()) {
+      findings.push_back({Kind::policy_unused, id, 0});
+      return;
+    }
+    for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+      const Rule& rule = policy.rules[i];
+      if (rule.clauses.empty()) {
+        findings.push_back({Kind::says_nothing, id, i});
+      } else if (!applies(rule.when, most, vocabulary)) {
+        findings.push_back({Kind::never_applies, id, i});
+      } else if (satisfied_by_no_site(world, rule)) {
+        findings.push_back({Kind::satisfied_by_no_site, id, i});
+      }
+    }
+  });
+  return findings;
+}
+
+std::vector<SiteId> unusable_sites(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                                   const Policies& policies, const LabelVocabulary& vocabulary,
+                                   std::span<const Bearer> bearers, WallTime now) {
+  Gate gate(catalog, fleet, policies, vocabulary);
+  BitSet unusable(fleet.sites.size());
+  fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
+    if (!site.retired) unusable.insert(id.value());
+  });
+  BitSet permitted;
+  for (const WallTime time : instants(fleet, now)) {
+    for (const Bearer& bearer : bearers) {
+      gate.permitted_sites({bearer.policy, bearer.least}, time, permitted);
+      unusable -= permitted;
+    }
+  }
+  std::vector<SiteId> sites;
+  unusable.for_each([&](std::size_t i) { sites.push_back(SiteId(i)); });
+  return sites;
+}
+
+}  // namespace hanse::gate
