@@ -9,7 +9,7 @@ CONFIG ?= config/four-sites.toml
 BENCH  ?=
 
 PYTHON := .venv/bin/python
-GRID   := $(PYTHON) tools/grid/grid.py --config $(CONFIG)
+GRID   := $(PYTHON) tools/grid --config $(CONFIG)
 CLANG  := 19
 
 # Recipes share one machine and one build folder, so verbs run one by one;

@@ -17,14 +17,14 @@ when its parent dies, however the parent dies.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib.util
 import os
 import pathlib
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1  # From <linux/prctl.h>.
+import processes
+
 _TEMPLATE = pathlib.Path(__file__).with_name("smollm2.jinja")
 
 
@@ -39,19 +39,6 @@ def model_file() -> pathlib.Path:
         for path in sorted(pathlib.Path(folder).glob("*.gguf")):
             return path
     sys.exit("engine: the model is not installed; run tools/setup.sh grid")
-
-
-def die_with_parent(parent: int | None) -> None:
-    """Asks the kernel to kill this process when its parent dies.
-
-    `parent` closes the gap before the request takes effect: if the process
-    that was to be the parent is already gone, there is nobody to serve.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        sys.exit(f"engine: prctl failed: {os.strerror(ctypes.get_errno())}")
-    if parent is not None and os.getppid() != parent:
-        sys.exit("engine: the parent is gone")
 
 
 def arguments() -> argparse.Namespace:
@@ -78,7 +65,10 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Starts the server and waits for the signal that ends it."""
     options = arguments()
-    die_with_parent(options.parent)
+    processes.die_with_parent(signal.SIGKILL)
+    # Closes the gap before that took effect: the parent may be gone already.
+    if options.parent is not None and os.getppid() != options.parent:
+        sys.exit("engine: the parent is gone")
     # The server has threads of its own that need not be waited for: a request
     # in flight is lost when its engine stops, as it is when a machine stops.
     for number in (signal.SIGTERM, signal.SIGINT):
