@@ -99,7 +99,7 @@ struct Record {
   std::uint32_t sites_refused = 0;
   // Permitted but not asked when no attempt could be made at all.
   InlineVector<Exclusion, kExclusionsKept> excluded;
-  InlineVector<AttemptRecord, kAttemptsMax> attempts;
+  BoundedVector<AttemptRecord, kAttemptsMax> attempts;
 
   End end = End::open;
   Duration took;
