@@ -219,7 +219,8 @@ void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) 
   if (may_leave > request.may_leave) {
     ledger::Progress progress;
     progress.confirmed[TokenKind::prompt] = prompt;
-    progress.confirmed[TokenKind::output] = std::min(delivered, output_most);
+    // What came in one burst past the mark has been held back until now.
+    progress.confirmed[TokenKind::output] = std::min(delivered, request.may_leave);
     progress.may_leave[TokenKind::prompt] = prompt;
     progress.may_leave[TokenKind::output] = may_leave;
     append(ledger::Watermark{.request = request.record.number,
@@ -239,16 +240,17 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   Request* found = find(event.request, event.attempt);
   if (found == nullptr) return;
   Request& request = *found;
+  const Usage usage = bounded(event.usage);
   const bool delivered = request.state == State::answering && request.record.streamed;
-  close_attempt(request, event.failure, event.usage, now);
+  close_attempt(request, event.failure, usage, now);
 
   if (event.failure == answer::Failure::none) {
-    request.world->placement.learned().observe(request.demand, request.attempt().site, event.usage);
-    settle(request, ledger::Outcome::completed, event.usage, now);
+    request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
+    settle(request, ledger::Outcome::completed, usage, now);
     return end(request, End::answered, Finish{request.ref}, now);
   }
   if (delivered) {
-    settle(request, ledger::Outcome::cut, event.usage, now);
+    settle(request, ledger::Outcome::cut, usage, now);
     return end(request, End::cut,
                Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure}, now);
   }
@@ -279,7 +281,7 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
   Request& request = *found;
   emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
   const bool began = request.state == State::answering;
-  const Usage usage = began ? event.usage : Usage{};
+  const Usage usage = began ? bounded(event.usage) : Usage{};
   close_attempt(request, answer::Failure::none, usage, now, ledger::Outcome::cancelled);
   if (began) {
     settle(request, ledger::Outcome::cancelled, usage, now);

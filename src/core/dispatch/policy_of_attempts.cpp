@@ -11,6 +11,16 @@ TokenCounts most_tokens(const Record& record) {
   return most;
 }
 
+Usage bounded(const Usage& reported) {
+  constexpr Tokens kMost{std::int64_t{1} << 30};
+  Usage usage = reported;
+  for (const TokenKind kind : kAllTokenKinds) {
+    usage.tokens[kind] = std::clamp(usage.tokens[kind], Tokens(0), kMost);
+  }
+  usage.contradicted = usage.contradicted || usage.tokens != reported.tokens;
+  return usage;
+}
+
 Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
   const TokenCounts most = most_tokens(record);
   CostSum sum;

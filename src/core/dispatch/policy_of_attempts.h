@@ -24,6 +24,11 @@ inline constexpr Tokens kNoTokenLimit{std::int64_t{1} << 62};
 // The most tokens of each kind that a request can use.
 TokenCounts most_tokens(const Record& record);
 
+// An engine's report with each count brought between 0 and 2^30 and, where it
+// had to be, marked as contradicted: what a site says must not be able to
+// break the books.
+Usage bounded(const Usage& reported);
+
 // The most that a request can cost at `prices`: every prompt token at the
 // dearest of the prices a prompt token may have, every output token likewise.
 // Without a tokenizer the bound is honest, not clever.
