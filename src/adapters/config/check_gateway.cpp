@@ -1,0 +1,96 @@
+// Whether the gateway can be reached as it says, and only by those it means.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "adapters/config/draft.h"
+
+namespace hanse::config {
+namespace {
+
+// A Unix socket's path is part of a fixed structure of the kernel.
+constexpr std::size_t kSocketPathMax = 107;
+
+void check_tls(Draft& draft, const Section& gateway) {
+  const GatewayOptions& options = draft.configuration.gateway;
+  const Node* certificate = gateway.get("tls_certificate_file");
+  const Node* key = gateway.get("tls_key_file");
+  if ((certificate == nullptr) != (key == nullptr)) {
+    const Node& given = certificate != nullptr ? *certificate : *key;
+    const std::string_view missing =
+        certificate != nullptr ? "tls_key_file" : "tls_certificate_file";
+    draft.report.error(given.place,
+                       {gateway.path_of(missing), fmt::format("TLS needs '{}', too", missing), ""});
+    return;
+  }
+  const Node* listen = gateway.get("listen");
+  if (certificate != nullptr || listen == nullptr) return;
+  for (const Address& address : options.listen) {
+    if (address.is_local()) continue;
+    draft.report.warning(
+        listen->place,
+        {gateway.path_of("listen"),
+         fmt::format(
+             "{} is reachable from other machines, and without TLS: keys and prompts travel "
+             "in clear",
+             address.text()),
+         "give tls_certificate_file and tls_key_file, or listen on 127.0.0.1 behind something that "
+         "does TLS"});
+  }
+}
+
+void check_admin(Draft& draft, const Section& gateway) {
+  const GatewayOptions& options = draft.configuration.gateway;
+  const Node* given = gateway.get("admin");
+  const Place place = given != nullptr ? given->place : gateway.place();
+  const std::string path = gateway.path_of("admin");
+  if (options.admin.kind == Address::Kind::unix_socket) {
+    if (options.admin.path.native().size() > kSocketPathMax) {
+      draft.report.error(place, {path,
+                                 fmt::format("the socket's path {} is longer than {} bytes",
+                                             options.admin.path.string(), kSocketPathMax),
+                                 "give a shorter one: admin = \"unix:PATH\""});
+    }
+    return;
+  }
+  if (gateway.get("admin_token_file") == nullptr) {
+    draft.report.error(
+        place, {path, "an admin listener on TCP needs a token",
+                "give admin_token_file, or listen on a Unix socket: admin = \"unix:PATH\""});
+  }
+  if (!options.admin.is_local()) {
+    draft.report.warning(place,
+                         {path,
+                          fmt::format("{} is reachable from other machines, and the admin listener "
+                                      "has no TLS: its token travels in clear",
+                                      options.admin.text()),
+                          "listen on 127.0.0.1 or a Unix socket"});
+  }
+  if (options.admin.port != 0 &&
+      std::ranges::find(options.listen, options.admin) != options.listen.end()) {
+    draft.report.error(place, {path, "clients are served there already (see gateway.listen)", ""});
+  }
+}
+
+}  // namespace
+
+void check_gateway(Draft& draft) {
+  const Section document = top(draft);
+  const Section gateway = document.section("gateway");
+  check_tls(draft, gateway);
+  check_admin(draft, gateway);
+  check_word(draft, gateway, "strategy", draft.surroundings.strategies);
+
+  const Section http = document.section("http");
+  const Node* retained = http.get("retained_bytes_max");
+  const Node* body = http.get("body_bytes_max");
+  if (retained != nullptr && body != nullptr && retained->number < body->number) {
+    draft.report.error(retained->place,
+                       {http.path_of("retained_bytes_max"),
+                        fmt::format("expected at least one body (body_bytes_max is {}), found {}",
+                                    body->text, retained->text),
+                        ""});
+  }
+}
+
+}  // namespace hanse::config

@@ -1,0 +1,33 @@
+// src/adapters/config/convert.h
+// One value of a file: is it what its key asks for?
+//
+// A value that is gets its canonical form: the text that two files of the same
+// meaning share, and in `number` the count of its type's base unit. One word
+// where a list may stand becomes a list of one; a list without order is sorted.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "adapters/config/document.h"
+#include "adapters/config/schema.h"
+
+namespace hanse::config {
+
+struct Trouble {
+  Place place;
+  std::string message;
+  std::string hint;
+  bool secret = false;  // what stands there must not be shown
+};
+
+// Brings `node` into canonical form, or says what is wrong and leaves it.
+// Requires: the type of `key` is neither table nor tables. Whether a reference
+// names something is not judged here.
+std::optional<Trouble> convert(Node& node, const Key& key);
+
+// The value of a key that is left out, in canonical form.
+// Requires: `key` has a fallback that is no table's.
+Node fallback_of(const Key& key, const Place& place);
+
+}  // namespace hanse::config
