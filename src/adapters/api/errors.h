@@ -51,29 +51,29 @@ enum class ProblemKind : std::uint8_t {
 
 // Why one site may not serve a request.
 struct SiteRefusal {
-  std::string site;
-  std::string rule;
-  std::string requirement;
-  std::vector<std::string> facts;
+  std::string site = {};
+  std::string rule = {};
+  std::string requirement = {};
+  std::vector<std::string> facts = {};
 };
 
 struct Problem {
   ProblemKind kind = ProblemKind::internal;
-  std::string message;  // a sentence for people; never holds a key or a prompt
-  std::string param;    // the field or header that is wrong; empty: null
-  std::string code;     // empty: the table's
-  std::optional<Duration> retry_after;
-  std::string allow;  // of a 405
+  std::string message = {};  // a sentence for people; never holds a key or a prompt
+  std::string param = {};    // the field or header that is wrong; empty: null
+  std::string code = {};     // empty: the table's
+  std::optional<Duration> retry_after = {};
+  std::string allow = {};  // of a 405
   // For the `hanse` object; what is empty is left out.
-  std::string request_id;
-  std::string site;  // the last one tried
+  std::string request_id = {};
+  std::string site = {};  // the last one tried
   std::int32_t attempts = 0;
-  std::vector<SiteRefusal> refusals;
+  std::vector<SiteRefusal> refusals = {};
 };
 
 struct HttpHeader {
-  std::string name;
-  std::string value;
+  std::string name = {};
+  std::string value = {};
 };
 
 // One row of the table.

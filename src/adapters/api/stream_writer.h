@@ -59,14 +59,24 @@ class StreamWriter {
   // A comment that keeps proxies between us and the client from giving up.
   static void write_keep_alive(std::string& out);
 
- private:
-  friend class WholeWriter;
+  // Appends an event's or a whole reply's JSON with what is the gateway's put
+  // in, and without what is not for the client.
+  struct EditOptions {
+    bool drop_role = false;
+  };
+  void append_edited(const answer::Delta& delta, EditOptions options, std::string& out) const;
 
-  std::string_view quoted_id() const { return std::string_view(bytes_).substr(0, id_end_); }
-  std::string_view quoted_model() const {
+  [[nodiscard]] std::string_view quoted_id() const {
+    return std::string_view(bytes_).substr(0, id_end_);
+  }
+  [[nodiscard]] std::string_view quoted_model() const {
     return std::string_view(bytes_).substr(id_end_, model_end_ - id_end_);
   }
-  std::string_view created() const { return std::string_view(bytes_).substr(model_end_); }
+  [[nodiscard]] std::string_view created() const {
+    return std::string_view(bytes_).substr(model_end_);
+  }
+
+ private:
   void write_head(std::string& out) const;
   void write_role(std::uint32_t choice, std::string& out) const;
 

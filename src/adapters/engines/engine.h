@@ -32,6 +32,8 @@ struct Capabilities {
   // Whether a text completion goes on from its prompt word for word.
   bool continues_prompt = true;
   bool reports_usage_in_stream = true;
+  // Each choice of a stream comes with a report of its own.
+  bool reports_usage_per_choice = false;
   // How long the engine keeps an idle connection; ours must leave the pool
   // earlier.
   Duration idle_close = seconds(60);

@@ -20,7 +20,8 @@
 //     }
 //
 // done, ended and failed are final: next() repeats them. After `done` bytes
-// may follow and are ignored.
+// may follow and are ignored. `ended` comes only after a delta: whether the
+// answer was complete by then is answer::Answer's to say.
 #pragma once
 
 #include <array>
@@ -31,6 +32,7 @@
 #include <string_view>
 
 #include "adapters/engines/engine.h"
+#include "adapters/engines/reply_reader.h"
 #include "adapters/engines/sse.h"
 #include "base/time.h"
 #include "core/answer/delta.h"
@@ -58,11 +60,26 @@ enum class BodyEnd : std::uint8_t {
 
 enum class Step : std::uint8_t { delta, more, done, ended, failed };
 
+// What a reply in one piece is turned into.
+enum class WholeReplies : std::uint8_t {
+  as_they_are,  // for a client that wants a whole reply too: see whole_reply()
+  into_events,  // for a client that wants a stream
+};
+
+struct DecoderOptions {
+  answer::Dialect dialect = answer::Dialect::chat;
+  WholeReplies whole_replies = WholeReplies::into_events;
+  DecoderLimits limits;
+};
+
 class ResponseDecoder {
  public:
-  // `engine` lives for ever; see find_engine(). `limits` are shared by all
+  // `engine` lives for ever; see find_engine(). `options` are shared by many
   // decoders and outlive this one.
-  ResponseDecoder(const Engine& engine, answer::Dialect dialect, const DecoderLimits& limits);
+  ResponseDecoder(const Engine& engine, const DecoderOptions& options);
+  // Views of its buffers are out in the world.
+  ResponseDecoder(const ResponseDecoder&) = delete;
+  ResponseDecoder& operator=(const ResponseDecoder&) = delete;
 
   // Requires: called once, before anything else.
   void begin(const ReplyHead& head);
@@ -70,6 +87,7 @@ class ResponseDecoder {
   // Requires: next() has answered `more` since the last feed; `bytes` stay
   // until it does again.
   void feed(std::string_view bytes);
+  // The body is over, one way or the other; next() says what follows from it.
   void feed_end(BodyEnd how);
 
   Step next(answer::Delta& delta);
@@ -77,48 +95,54 @@ class ResponseDecoder {
   // After Step::failed.
   [[nodiscard]] const answer::FailureReport& failure() const { return *failure_; }
 
-  // The reply came as one JSON object and is there (from the first delta on):
-  // for a client that wants it whole, `json` and `edits` of it are spliced as
-  // they are. Its deltas are for counting. nullptr for a stream.
-  [[nodiscard]] const answer::Delta* whole_reply() const;
-
-  // For a client that wants a stream: makes the deltas of a whole reply look
-  // like events of one. Called before begin().
-  void turn_whole_into_events() { whole_into_events_ = true; }
+  // With WholeReplies::as_they_are, from the first delta on, when the reply is
+  // one JSON object: its `json` and `edits` are for splicing, the deltas given
+  // out for counting. nullptr for a stream, whose deltas are to be assembled.
+  [[nodiscard]] const answer::Delta* whole_reply() const { return whole_.get(); }
 
  private:
-  enum class Mode : std::uint8_t { before_head, sniff, events, whole, error_body, over };
+  enum class Mode : std::uint8_t { sniff, events, whole, lines_of_whole, error_body, over };
 
+  Step next_by_mode(answer::Delta& delta);
   Step next_event(answer::Delta& delta);
-  Step next_of_whole(answer::Delta& delta);
-  Step read_event(answer::Delta& delta);
+  Step next_of_events_end();
+  Step next_choice(answer::Delta& delta);
+  Step take_event(std::string_view json, answer::Delta& delta);
+  Step take_whole(answer::Delta& delta);
+  Step take_line_of_whole(answer::Delta& delta);
+  Step take_error_body();
+  std::optional<Step> sniff();
+  // Moves the input into kept_. False: it exceeds `most`.
+  bool keep_input(std::size_t most);
+  bool is_repeated(std::string_view event_id);
+
+  Step give(std::string_view object, std::uint32_t choices, answer::Delta& delta);
+  void attribute_usage(answer::Delta& delta);
   Step finish_with(Step step);
   Step fail_with(answer::FailureReport report);
   Step fail_with(answer::Failure failure, std::string_view why);
-  Step fail_of_error_body();
-  Step fail_of_error_json(std::string_view json);
-  bool sniff();
-  bool keep(std::string_view bytes, std::size_t most);
-  bool seen_before(std::string_view event_id);
+  Step fail_by_words(ErrorWords words);
 
   const Engine* engine_;
-  const DecoderLimits* limits_;
-  answer::Dialect dialect_;
-  Mode mode_ = Mode::before_head;
+  const DecoderOptions* options_;
+  Mode mode_ = Mode::sniff;
   Step final_ = Step::more;
-  bool whole_into_events_ = false;
   bool delivered_ = false;  // a delta has been given out
-  bool over_ = false;       // feed_end() came
+  bool body_over_ = false;
   BodyEnd how_ended_ = BodyEnd::clean;
   std::int32_t status_ = 0;
   std::optional<Duration> retry_after_;
-  SseSplitter events_;
-  // Ids of the last events: an event is a duplicate only by its id.
+  SseSplitter splitter_;
+  // Of the last events: an event is a duplicate only by its id.
   std::array<std::uint64_t, 4> recent_ids_{};
   std::string_view input_;
-  std::string kept_;        // a whole reply or an error's body so far
-  std::string_view event_;  // under way: its choices come one by one
+  // A whole reply or an error's body so far; an event that had to be joined.
+  std::string kept_;
+  // An object with several choices makes a delta of each.
+  std::string_view object_;
   std::uint32_t choices_given_ = 0;
+  std::uint32_t choices_in_object_ = 0;
+  std::uint32_t choice_last_ = 0;  // that spoke
   std::unique_ptr<answer::FailureReport> failure_;
   std::unique_ptr<answer::Delta> whole_;
 };

@@ -42,8 +42,9 @@ class Answer {
  public:
   static constexpr std::size_t kChoicesMax = 128;  // OpenAI's own bound on `n`
 
-  // Requires: 1 <= choices <= kChoicesMax.
-  Answer(Dialect dialect, std::int32_t choices);
+  // `choices` is Question::choices, `prompts` Question::prompts.
+  // Requires: 1 <= choices <= kChoicesMax; prompts divides choices.
+  Answer(Dialect dialect, std::int32_t choices, std::int32_t prompts = 1);
 
   // Takes the next delta of the attempt under way. A choice past the
   // question's, and anything after a choice's finish, is not forwarded.
@@ -76,25 +77,33 @@ class Answer {
   // The usage to book: the engine's report, flagged when it contradicts the
   // text; else counted here (`prompt_estimate` for the prompt; deltas for the
   // output, or a token per four bytes when deltas are long) and marked as
-  // estimated.
+  // estimated. When each choice reports for itself, outputs add up, and each
+  // prompt counts once.
   [[nodiscard]] Usage usage(Tokens prompt_estimate) const;
 
  private:
   void count(const Delta& delta);
+  void add_report(const Usage& usage, std::uint32_t choice);
+  [[nodiscard]] Usage estimate(Tokens prompt_estimate) const;
   [[nodiscard]] bool contradicts_text(const Usage& usage) const;
 
   Dialect dialect_;
   std::uint32_t choices_;
+  std::uint32_t choices_per_prompt_;
   std::int64_t progress_deltas_ = 0;
   std::int64_t text_deltas_ = 0;
   std::int64_t reasoning_deltas_ = 0;
   std::int64_t text_bytes_ = 0;
   std::int64_t reasoning_bytes_ = 0;
+  std::int64_t tool_bytes_ = 0;
   std::optional<Usage> reported_;
+  // When each choice reports for itself: whose report is in, and for which
+  // prompts their prompt tokens are.
+  std::bitset<kChoicesMax> choices_reported_;
+  std::bitset<kChoicesMax> prompts_reported_;
   Finish finish_ = Finish::none;
   std::bitset<kChoicesMax> begun_;
   std::bitset<kChoicesMax> finished_;
-  bool has_tool_calls_ = false;
   bool engine_done_ = false;
 };
 

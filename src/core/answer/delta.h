@@ -50,6 +50,8 @@ struct Delta {
   bool has_id = false;     // else the writer adds ours
   bool has_model = false;  // likewise
 
+  std::string_view fingerprint;  // `system_fingerprint` with quotes
+
   bool has_choice = false;   // false: only usage, or nothing for the client
   std::uint32_t choice = 0;  // its index
   bool has_role = false;
@@ -66,6 +68,9 @@ struct Delta {
   bool has_vendor_part = false;
   Finish finish = Finish::none;
   std::optional<Usage> usage;
+  // The usage is of one choice alone, as llama.cpp reports it: others report
+  // theirs, and each counts the prompt again.
+  std::optional<std::uint32_t> usage_of_choice;
 
   // Whether it moves the answer on: text, reasoning or a part of a tool call.
   // Keep-alive comments, roles and empty deltas are no progress.

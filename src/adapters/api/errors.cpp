@@ -1,0 +1,302 @@
+#include "adapters/api/errors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "core/answer/json_cursor.h"
+
+namespace hanse::api {
+namespace {
+
+using answer::Failure;
+
+// Types are OpenAI's where it has one. A type of 4xx blames the client, so
+// only what the client can mend is one.
+constexpr std::string_view kRequest = "invalid_request_error";
+constexpr std::string_view kAuthentication = "authentication_error";
+constexpr std::string_view kPermission = "permission_error";
+constexpr std::string_view kNotFound = "not_found_error";
+constexpr std::string_view kRate = "rate_limit_error";
+constexpr std::string_view kServer = "server_error";
+constexpr std::string_view kUpstream = "upstream_error";
+
+using enum ProblemKind;
+constexpr std::array kTable = {
+    ProblemRow{bad_request, 400, kRequest, "", Fault::client, false},
+    ProblemRow{context_exceeded, 400, kRequest, "context_length_exceeded", Fault::client, false},
+    ProblemRow{content_filter, 400, kRequest, "content_filter", Fault::client, false},
+    ProblemRow{unauthenticated, 401, kAuthentication, "missing_api_key", Fault::client, false},
+    ProblemRow{invalid_key, 401, kAuthentication, "invalid_api_key", Fault::client, false},
+    ProblemRow{forbidden, 403, kPermission, "forbidden", Fault::client, false},
+    ProblemRow{refused_by_gate, 403, kPermission, "no_lawful_site", Fault::client, false},
+    ProblemRow{ProblemKind::model_not_found, 404, kNotFound, "model_not_found", Fault::client,
+               false},
+    ProblemRow{route_not_found, 404, kNotFound, "route_not_found", Fault::client, false},
+    ProblemRow{method_not_allowed, 405, kRequest, "method_not_allowed", Fault::client, false},
+    ProblemRow{request_timeout, 408, kRequest, "request_timeout", Fault::client, true},
+    ProblemRow{conflict, 409, kRequest, "conflict", Fault::client, false},
+    ProblemRow{body_too_large, 413, kRequest, "body_too_large", Fault::client, false},
+    ProblemRow{unsupported_media, 415, kRequest, "unsupported_media_type", Fault::client, false},
+    ProblemRow{head_too_large, 431, kRequest, "header_too_large", Fault::client, false},
+    ProblemRow{ProblemKind::rate_limited, 429, kRate, "rate_limit_exceeded", Fault::client, true},
+    ProblemRow{ProblemKind::insufficient_quota, 429, "insufficient_quota", "insufficient_quota",
+               Fault::client, false},
+    ProblemRow{sites_rate_limited, 429, kRate, "sites_rate_limited", Fault::upstream, true},
+    ProblemRow{overloaded, 503, kServer, "overloaded", Fault::us, true},
+    ProblemRow{draining, 503, kServer, "draining", Fault::us, true},
+    ProblemRow{no_site_available, 503, kUpstream, "no_site_available", Fault::upstream, true},
+    ProblemRow{site_failed, 502, kUpstream, "site_failed", Fault::upstream, true},
+    ProblemRow{site_timed_out, 504, kUpstream, "site_timed_out", Fault::upstream, true},
+    ProblemRow{internal, 500, kServer, "internal_error", Fault::us, true},
+};
+
+// The table is found by position, so its order is the enum's.
+constexpr bool kInOrder = [] {
+  for (std::size_t i = 0; i < kTable.size(); ++i) {
+    if (static_cast<std::size_t>(kTable[i].kind) != i) return false;
+  }
+  return true;
+}();
+static_assert(kInOrder && kTable.size() == static_cast<std::size_t>(internal) + 1);
+
+void append_string(std::string_view text, std::string& out) {
+  out += '"';
+  append_escaped(text, out);
+  out += '"';
+}
+
+// `"name":"value",` unless the value is empty.
+void append_member_unless_empty(std::string_view name, std::string_view value, std::string& out) {
+  if (value.empty()) return;
+  append_string(name, out);
+  out += ':';
+  append_string(value, out);
+  out += ',';
+}
+
+void append_refusal(const SiteRefusal& refusal, std::string& out) {
+  out += '{';
+  append_member_unless_empty("site", refusal.site, out);
+  append_member_unless_empty("rule", refusal.rule, out);
+  append_member_unless_empty("requirement", refusal.requirement, out);
+  out += "\"facts\":[";
+  for (const std::string& fact : refusal.facts) {
+    append_string(fact, out);
+    out += ',';
+  }
+  if (!refusal.facts.empty()) out.pop_back();
+  out += "]}";
+}
+
+void append_hanse_of(const Problem& problem, const ProblemRow& row, std::string& out) {
+  out += '{';
+  append_member_unless_empty("request_id", problem.request_id, out);
+  append_member_unless_empty("fault", to_string(row.fault), out);
+  append_member_unless_empty("site", problem.site, out);
+  if (problem.attempts > 0) out += fmt::format("\"attempts\":{},", problem.attempts);
+  if (!problem.refusals.empty()) {
+    out += "\"refusals\":[";
+    for (const SiteRefusal& refusal : problem.refusals) {
+      append_refusal(refusal, out);
+      out += ',';
+    }
+    out.back() = ']';
+    out += ',';
+  }
+  out.back() = '}';
+}
+
+// Whole seconds, rounded up: never an invitation to come too early.
+std::int64_t seconds_up(Duration wait) {
+  constexpr std::int64_t kNanos = 1'000'000'000;
+  return std::max<std::int64_t>(1, (wait.count() + kNanos - 1) / kNanos);
+}
+
+ProblemKind kind_of(ErrorCode code, Fault fault) {
+  switch (code) {
+    case ErrorCode::invalid_input: return fault == Fault::client ? bad_request : internal;
+    case ErrorCode::unauthenticated: return invalid_key;
+    case ErrorCode::forbidden: return forbidden;
+    case ErrorCode::not_found: return fault == Fault::client ? route_not_found : internal;
+    case ErrorCode::conflict: return fault == Fault::client ? conflict : internal;
+    case ErrorCode::over_budget: return ProblemKind::insufficient_quota;
+    case ErrorCode::over_rate: return ProblemKind::rate_limited;
+    case ErrorCode::at_capacity: return overloaded;
+    case ErrorCode::unavailable: return fault == Fault::upstream ? no_site_available : overloaded;
+    case ErrorCode::timed_out: return fault == Fault::client ? request_timeout : site_timed_out;
+    case ErrorCode::broken: return fault == Fault::upstream ? site_failed : internal;
+    case ErrorCode::cancelled: return request_timeout;
+    case ErrorCode::internal: return internal;
+  }
+  return internal;
+}
+
+ProblemKind kind_of(Failure failure) {
+  switch (failure) {
+    case Failure::silent:
+    case Failure::stalled: return site_timed_out;
+    case Failure::rate_limited: return sites_rate_limited;
+    case Failure::unreachable:
+    case Failure::overloaded: return no_site_available;
+    case Failure::context_exceeded: return context_exceeded;
+    case Failure::content_filter: return content_filter;
+    case Failure::client_request: return bad_request;
+    default: return site_failed;
+  }
+}
+
+std::string_view sentence_of(Failure failure) {
+  switch (failure) {
+    case Failure::none: return "No site answered.";
+    case Failure::unreachable: return "The site could not be reached.";
+    case Failure::tls: return "No safe connection to the site could be made.";
+    case Failure::silent: return "The site accepted the request and then said nothing in time.";
+    case Failure::stalled: return "The site began to answer and then became too slow.";
+    case Failure::reset: return "The site's answer was cut off before its end.";
+    case Failure::bad_answer: return "The site answered with something that is no answer.";
+    case Failure::rate_limited: return "Every site that may serve this request is at its limit.";
+    case Failure::overloaded: return "The site has no capacity at the moment.";
+    case Failure::server_error: return "The site failed while answering.";
+    case Failure::credentials: return "The site did not let this gateway in.";
+    case Failure::model_missing: return "The site does not have the model that it should have.";
+    case Failure::context_exceeded: return "The prompt is longer than the model's context.";
+    case Failure::content_filter: return "The site's content policy refused the request.";
+    case Failure::client_request: return "The site refused the request as invalid.";
+    case Failure::error_event: return "The site reported an error in the middle of its answer.";
+    case Failure::oversize: return "The site's answer is larger than this gateway carries.";
+  }
+  return "The site failed.";
+}
+
+}  // namespace
+
+const ProblemRow& row_of(ProblemKind kind) {
+  const auto row = static_cast<std::size_t>(kind);
+  HANSE_CHECK(row < kTable.size());
+  return kTable[row];
+}
+
+std::span<const ProblemRow> problem_table() { return kTable; }
+
+std::vector<HttpHeader> headers_of(const Problem& problem) {
+  const ProblemRow& row = row_of(problem.kind);
+  std::vector<HttpHeader> headers;
+  if (problem.retry_after) {
+    headers.push_back({"retry-after", fmt::format("{}", seconds_up(*problem.retry_after))});
+  }
+  headers.push_back({"x-should-retry", row.should_retry ? "true" : "false"});
+  if (!problem.allow.empty()) headers.push_back({"allow", problem.allow});
+  if (row.status == 401) headers.push_back({"www-authenticate", "Bearer"});
+  return headers;
+}
+
+void write_error_body(const Problem& problem, std::string& out) {
+  const ProblemRow& row = row_of(problem.kind);
+  out += R"({"error":{"message":)";
+  append_string(problem.message, out);
+  out += R"(,"type":)";
+  append_string(row.type, out);
+  out += R"(,"param":)";
+  problem.param.empty() ? void(out += "null") : append_string(problem.param, out);
+  out += R"(,"code":)";
+  const std::string_view code = problem.code.empty() ? row.code : std::string_view(problem.code);
+  code.empty() ? void(out += "null") : append_string(code, out);
+  out += R"(,"hanse":)";
+  append_hanse_of(problem, row, out);
+  out += "}}";
+}
+
+Problem bad_request(std::string message, std::string param) {
+  return {
+      .kind = ProblemKind::bad_request, .message = std::move(message), .param = std::move(param)};
+}
+
+Problem model_not_found(std::string_view asked, std::string_view nearest) {
+  // A name can be as long as a body; nobody reads that far.
+  constexpr std::size_t kShown = 128;
+  std::string message = fmt::format("The model `{}` does not exist or is not offered to this key.",
+                                    asked.substr(0, kShown));
+  if (!nearest.empty()) message += fmt::format(" Did you mean `{}`?", nearest);
+  return {.kind = ProblemKind::model_not_found, .message = std::move(message), .param = "model"};
+}
+
+Problem refused_by_gate(std::vector<SiteRefusal> refusals) {
+  std::vector<std::string_view> rules;
+  for (const SiteRefusal& refusal : refusals) {
+    if (std::ranges::find(rules, refusal.rule) == rules.end()) rules.push_back(refusal.rule);
+  }
+  return {
+      .kind = ProblemKind::refused_by_gate,
+      .message = fmt::format(
+          "No site may serve this request. What stands in the way: {}. No site was contacted.",
+          rules.empty() ? "no site offers the model" : fmt::format("{}", fmt::join(rules, ", "))),
+      .refusals = std::move(refusals)};
+}
+
+Problem insufficient_quota(std::string_view whose) {
+  return {.kind = ProblemKind::insufficient_quota,
+          .message = fmt::format("The budget of {} does not cover this request. Lower its output "
+                                 "limit or raise the budget. No site was contacted.",
+                                 whose)};
+}
+
+Problem rate_limited(std::string_view what, Duration retry_after) {
+  return {.kind = ProblemKind::rate_limited,
+          .message = fmt::format("The limit on {} is reached. Try again in {} s.", what,
+                                 seconds_up(retry_after)),
+          .retry_after = retry_after};
+}
+
+Problem from_error(const Error& error) {
+  Problem problem{.kind = kind_of(error.code, error.fault)};
+  // What went wrong inside is for the log: it may name hosts and files.
+  problem.message =
+      row_of(problem.kind).fault == Fault::client && error.fault == Fault::client
+          ? error.message
+          : "The gateway could not serve this request. It is not the request's fault.";
+  return problem;
+}
+
+Problem from_failure(const answer::FailureReport& report) {
+  Problem problem{.kind = kind_of(report.failure)};
+  problem.message = report.client_message.empty() ? std::string(sentence_of(report.failure))
+                                                  : report.client_message;
+  problem.code = report.client_code;
+  problem.param = report.client_param;
+  problem.retry_after = report.retry_after;
+  return problem;
+}
+
+std::string_view nearest_word(std::string_view asked, std::span<const std::string_view> words) {
+  constexpr std::size_t kLengthMax = 64;
+  if (asked.empty() || asked.size() > kLengthMax) return {};
+  std::string_view nearest;
+  std::size_t least = std::max<std::size_t>(1, asked.size() / 3) + 1;
+  for (const std::string_view word : words) {
+    if (word.size() > kLengthMax) continue;
+    std::array<std::size_t, kLengthMax + 1> row{};
+    for (std::size_t j = 0; j <= word.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= asked.size(); ++i) {
+      std::size_t diagonal = row[0];
+      row[0] = i;
+      for (std::size_t j = 1; j <= word.size(); ++j) {
+        const std::size_t above = row[j];
+        row[j] = std::min(
+            {above + 1, row[j - 1] + 1, diagonal + (asked[i - 1] == word[j - 1] ? 0U : 1U)});
+        diagonal = above;
+      }
+    }
+    if (row[word.size()] < least) {
+      least = row[word.size()];
+      nearest = word;
+    }
+  }
+  return nearest;
+}
+
+void append_escaped(std::string_view text, std::string& out) { answer::append_escaped(text, out); }
+
+}  // namespace hanse::api

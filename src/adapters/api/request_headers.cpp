@@ -1,0 +1,166 @@
+#include "adapters/api/request_headers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+namespace hanse::api {
+namespace {
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool is_bearer(std::string_view scheme) {
+  return std::ranges::equal(scheme, std::string_view("bearer"), {}, lower);
+}
+
+std::unexpected<Problem> no_key(std::string message) {
+  return std::unexpected(Problem{.kind = ProblemKind::unauthenticated,
+                                 .message = std::move(message),
+                                 .param = "authorization"});
+}
+
+// Lower-case hexadecimal only, as the standard has it.
+bool read_hex(std::string_view text, std::span<std::uint8_t> out) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    std::uint8_t digit = 0;
+    if (c >= '0' && c <= '9') {
+      digit = static_cast<std::uint8_t>(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+      digit = static_cast<std::uint8_t>(c - 'a' + 10);
+    } else {
+      return false;
+    }
+    out[i / 2] = static_cast<std::uint8_t>(out[i / 2] * 16U + digit);
+  }
+  return true;
+}
+
+bool all_zero(std::span<const std::uint8_t> bytes) {
+  return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+void put_bits(std::uint64_t bits, std::span<std::uint8_t> out) {
+  for (std::uint8_t& byte : out) {
+    byte = static_cast<std::uint8_t>(bits);
+    bits >>= 8U;
+  }
+  // The standard forbids all zeros.
+  if (all_zero(out)) out.back() = 1;
+}
+
+void append_hex(std::span<const std::uint8_t> bytes, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (const std::uint8_t byte : bytes) {
+    out += kHex[byte >> 4U];
+    out += kHex[byte & 0xFU];
+  }
+}
+
+}  // namespace
+
+std::expected<std::string_view, Problem> read_bearer(std::string_view authorization) {
+  const std::string_view value = trim(authorization);
+  if (value.empty()) {
+    return no_key("No key was given. Send it as `Authorization: Bearer <key>`.");
+  }
+  const std::size_t blank = value.find_first_of(" \t");
+  if (!is_bearer(value.substr(0, blank))) {
+    // Not quoted: somebody may have sent a bare key.
+    return no_key(
+        "The Authorization header is of another scheme. Send the key as "
+        "`Authorization: Bearer <key>`.");
+  }
+  const std::string_view key = blank == std::string_view::npos ? "" : trim(value.substr(blank));
+  if (key.empty()) return no_key("The Authorization header says Bearer but holds no key.");
+  if (key.find_first_of(" \t,") != std::string_view::npos) {
+    return no_key("The Authorization header holds more than one key.");
+  }
+  return key;
+}
+
+std::expected<std::optional<std::string_view>, Problem> read_class(std::string_view value) {
+  const std::string_view name = trim(value);
+  if (name.empty()) return std::nullopt;
+  const bool is_name = name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+                       });
+  if (!is_name) {
+    return std::unexpected(
+        bad_request("Hanse-Class must be the name of one latency class.", "hanse-class"));
+  }
+  return name;
+}
+
+std::expected<gate::LabelSet, Problem> read_labels(const gate::LabelVocabulary& vocabulary,
+                                                   std::string_view value,
+                                                   const LabelRules& rules) {
+  if (trim(value).empty()) return rules.tenant_default;
+  const auto labels = vocabulary.parse(value);
+  if (!labels) return std::unexpected(bad_request(labels.error().message, "hanse-data"));
+  if (!labels->empty()) return rules.tenant_default | *labels;
+  if (rules.tenant_default.empty() || rules.key_may_relax) return gate::LabelSet();
+  return std::unexpected(
+      Problem{.kind = ProblemKind::forbidden,
+              .message = "Hanse-Data: none would remove labels that the tenant sets by default, "
+                         "and this key may only add labels.",
+              .param = "hanse-data"});
+}
+
+std::optional<TraceContext> read_traceparent(std::string_view value) {
+  value = trim(value);
+  // Later versions may append more; version ff is forbidden.
+  const bool fits = value.size() == 55 || (value.size() > 55 && value[55] == '-');
+  if (!fits || value[2] != '-' || value[35] != '-' || value[52] != '-') return std::nullopt;
+  std::array<std::uint8_t, 1> version{};
+  std::array<std::uint8_t, 1> flags{};
+  TraceContext context;
+  const bool is_hex =
+      read_hex(value.substr(0, 2), version) && read_hex(value.substr(3, 32), context.trace_id) &&
+      read_hex(value.substr(36, 16), context.parent_id) && read_hex(value.substr(53, 2), flags);
+  if (!is_hex || version[0] == 0xFF || (version[0] == 0 && value.size() != 55)) return std::nullopt;
+  if (all_zero(context.trace_id) || all_zero(context.parent_id)) return std::nullopt;
+  context.flags = flags[0];
+  return context;
+}
+
+TraceContext child_context(const std::optional<TraceContext>& parent,
+                           const std::array<std::uint64_t, 3>& random) {
+  TraceContext child;
+  if (parent) {
+    child = *parent;
+  } else {
+    put_bits(random[0], std::span(child.trace_id).first<8>());
+    put_bits(random[1], std::span(child.trace_id).last<8>());
+  }
+  put_bits(random[2], child.parent_id);
+  // Only `sampled` is passed on; the other bits are not ours to claim.
+  child.flags &= 1U;
+  return child;
+}
+
+void write_traceparent(const TraceContext& context, std::string& out) {
+  out += "00-";
+  append_hex(context.trace_id, out);
+  out += '-';
+  append_hex(context.parent_id, out);
+  out += '-';
+  append_hex(std::span(&context.flags, 1), out);
+}
+
+std::optional<std::string_view> read_client_request_id(std::string_view value) {
+  value = trim(value);
+  const bool printable = std::ranges::all_of(value, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (value.empty() || value.size() > 128 || !printable) return std::nullopt;
+  return value;
+}
+
+}  // namespace hanse::api

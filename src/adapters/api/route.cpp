@@ -1,0 +1,103 @@
+#include "adapters/api/route.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace hanse::api {
+namespace {
+
+constexpr std::string_view kModels = "/v1/models";
+
+std::unexpected<Problem> not_found(std::string_view path) {
+  constexpr std::size_t kShown = 128;
+  return std::unexpected(Problem{
+      .kind = ProblemKind::route_not_found,
+      .message = fmt::format("There is nothing at {}. Try /v1/chat/completions, /v1/completions or "
+                             "/v1/models.",
+                             path.substr(0, kShown))});
+}
+
+std::expected<Route, Problem> only(std::string_view method, std::string_view allowed, Route route) {
+  if (method == allowed) return route;
+  return std::unexpected(Problem{.kind = ProblemKind::method_not_allowed,
+                                 .message = fmt::format("This path takes {} only.", allowed),
+                                 .allow = std::string(allowed)});
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (text.size() - i < 3) return std::nullopt;
+    const int high = hex_digit(text[i + 1]);
+    const int low = hex_digit(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+std::expected<Route, Problem> find_route(std::string_view method, std::string_view target) {
+  const std::string_view path = target.substr(0, target.find_first_of("?#"));
+  if (path == "/v1/chat/completions")
+    return only(method, "POST", {Operation::chat_completions, {}});
+  if (path == "/v1/completions") return only(method, "POST", {Operation::completions, {}});
+  if (path == kModels) return only(method, "GET", {Operation::list_models, {}});
+  // Names of models hold slashes, escaped by some clients and not by others.
+  if (path.starts_with("/v1/models/")) {
+    auto id = percent_decoded(path.substr(kModels.size() + 1));
+    if (!id || id->empty()) return not_found(path);
+    return only(method, "GET", {Operation::get_model, std::move(*id)});
+  }
+  return not_found(path);
+}
+
+std::expected<void, Problem> check_content_type(std::string_view content_type) {
+  if (trim(content_type).empty()) return {};
+  std::string rest = lower(content_type);
+  std::string_view parameters = rest;
+  const std::string_view type = trim(parameters.substr(0, parameters.find(';')));
+  bool fits = type == "application/json" || type.ends_with("+json");
+  while (fits && parameters.find(';') != std::string_view::npos) {
+    parameters.remove_prefix(parameters.find(';') + 1);
+    const std::string_view parameter = trim(parameters.substr(0, parameters.find(';')));
+    if (!parameter.starts_with("charset=")) continue;
+    const std::string_view charset = parameter.substr(8);
+    fits = charset == "utf-8" || charset == "\"utf-8\"" || charset == "utf8";
+  }
+  if (fits) return {};
+  return std::unexpected(Problem{.kind = ProblemKind::unsupported_media,
+                                 .message = "The body must be sent as application/json in UTF-8.",
+                                 .param = "content-type"});
+}
+
+}  // namespace hanse::api

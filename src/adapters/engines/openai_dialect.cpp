@@ -1,0 +1,75 @@
+#include "adapters/engines/openai_dialect.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+
+#include "core/answer/json_cursor.h"
+
+namespace hanse::engines {
+
+using answer::Dialect;
+using answer::Question;
+
+std::string_view openai_path(Dialect dialect) {
+  return dialect == Dialect::chat ? "/v1/chat/completions" : "/v1/completions";
+}
+
+void splice_model_and_limit(const Question& question, const Ask& ask, BodySplice& splice) {
+  std::string model = "\"";
+  answer::append_escaped(ask.upstream_model, model);
+  model += '"';
+  splice.replace(question.model_field.value, model);
+
+  const auto limit = ask.output_limit ? ask.output_limit : question.output_limit;
+  if (!limit) return;
+  std::array<char, 24> digits{};
+  const auto end = fmt::format_to_n(digits.begin(), digits.size(), "{}", limit->count()).out;
+  splice.rename_and_set(question.output_limit_field, "max_tokens", {digits.begin(), end});
+}
+
+void splice_stream_with_usage(const Question& question, BodySplice& splice) {
+  if (!question.stream) splice.set(question.stream_field, "stream", "true");
+  if (!question.stream || !question.include_usage) {
+    splice.set(question.stream_options_field, "stream_options", R"({"include_usage":true})");
+  }
+}
+
+Status splice_continuation(const Question& question, std::string_view body,
+                           std::string_view continuation, BodySplice& splice) {
+  if (question.dialect == Dialect::completion) {
+    const auto prompt = question.prompt_field.value;
+    if (!prompt.present() || body[prompt.begin] != '"') {
+      return invalid_input("only a prompt that is one text can be gone on from");
+    }
+    splice.insert(prompt.end - 1, continuation);
+    return {};
+  }
+  if (question.messages == 0 || question.ends_with_assistant) {
+    return invalid_input("a conversation must end with its user to be gone on from");
+  }
+  std::string message = R"(,{"role":"assistant","content":")";
+  message.append(continuation);
+  message += "\"}";
+  splice.insert(question.messages_field.value.end - 1, message);
+  return {};
+}
+
+Status OpenAiDialect::write_request(const Question& question, std::string_view body, const Ask& ask,
+                                    UpstreamRequest& out) const {
+  BodySplice splice(question, body, out);
+  splice_model_and_limit(question, ask, splice);
+  if (question.stream) splice_stream_with_usage(question, splice);
+  if (!ask.continuation.empty()) {
+    if (auto status = splice_continuation(question, body, ask.continuation, splice); !status) {
+      return status;
+    }
+  }
+  splice.finish();
+  out.path = openai_path(question.dialect);
+  out.streamed = question.stream;
+  return {};
+}
+
+}  // namespace hanse::engines

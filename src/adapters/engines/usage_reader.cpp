@@ -1,0 +1,119 @@
+#include "adapters/engines/usage_reader.h"
+
+#include <algorithm>
+
+namespace hanse::engines {
+namespace {
+
+using answer::JsonCursor;
+using answer::JsonObject;
+using answer::JsonString;
+using answer::JsonType;
+
+// No answer has as many; keeps every sum below within 64 bits.
+constexpr std::int64_t kTokensMax = std::int64_t{1} << 40U;
+
+struct Report {
+  std::optional<std::int64_t> prompt;
+  std::optional<std::int64_t> completion;
+  std::optional<std::int64_t> total;
+  std::int64_t cached = 0;
+  std::int64_t cache_write = 0;
+  std::int64_t reasoning = 0;
+  bool nonsense = false;
+};
+
+// A count of tokens; nothing for null and for what is no count.
+std::optional<std::int64_t> read_count(JsonCursor& json, Report& report) {
+  if (json.peek() != JsonType::number) {
+    json.skip();
+    return std::nullopt;
+  }
+  std::string_view number;
+  json.read_number(number);
+  const auto count = answer::to_integer(number);
+  if (!count || *count < 0 || *count > kTokensMax) {
+    report.nonsense = true;
+    return std::nullopt;
+  }
+  return count;
+}
+
+void read_details(JsonCursor& json, Report& report) {
+  if (json.peek() != JsonType::object) {
+    json.skip();
+    return;
+  }
+  JsonObject object(json);
+  for (JsonString name; object.next(name);) {
+    if (name.says("cached_tokens")) {
+      report.cached = read_count(json, report).value_or(0);
+    } else if (name.says("cache_creation_tokens") || name.says("cache_write_tokens")) {
+      report.cache_write = read_count(json, report).value_or(0);
+    } else if (name.says("reasoning_tokens")) {
+      report.reasoning = read_count(json, report).value_or(0);
+    } else {
+      json.skip();
+    }
+  }
+}
+
+Report read_report(JsonCursor& json) {
+  Report report;
+  JsonObject object(json);
+  for (JsonString name; object.next(name);) {
+    if (name.says("prompt_tokens")) {
+      report.prompt = read_count(json, report);
+    } else if (name.says("completion_tokens")) {
+      report.completion = read_count(json, report);
+    } else if (name.says("total_tokens")) {
+      report.total = read_count(json, report);
+    } else if (name.says("prompt_tokens_details") || name.says("completion_tokens_details")) {
+      read_details(json, report);
+    } else if (name.says("prompt_cache_hit_tokens")) {  // DeepSeek
+      report.cached = read_count(json, report).value_or(0);
+    } else if (name.says("reasoning_tokens")) {  // SGLang
+      report.reasoning = read_count(json, report).value_or(0);
+    } else {
+      json.skip();
+    }
+  }
+  return report;
+}
+
+Usage disjoint(const Report& report) {
+  const std::int64_t prompt = report.prompt.value_or(0);
+  const std::int64_t completion = report.completion.value_or(0);
+  // xAI counts reasoning beside the completion; its total tells.
+  const bool beside =
+      report.reasoning > completion ||
+      (report.reasoning > 0 && report.total == prompt + completion + report.reasoning);
+  const std::int64_t generated = beside ? completion + report.reasoning : completion;
+
+  Usage usage;
+  usage.contradicted = report.nonsense || !report.prompt || !report.completion ||
+                       report.cached + report.cache_write > prompt ||
+                       (report.total && *report.total != prompt + generated);
+  const std::int64_t cached = std::min(report.cached, prompt);
+  const std::int64_t cache_write = std::min(report.cache_write, prompt - cached);
+  usage.tokens[TokenKind::cached_read] = Tokens(cached);
+  usage.tokens[TokenKind::cache_write] = Tokens(cache_write);
+  usage.tokens[TokenKind::prompt] = Tokens(prompt - cached - cache_write);
+  usage.tokens[TokenKind::reasoning] = Tokens(report.reasoning);
+  usage.tokens[TokenKind::output] = Tokens(generated - report.reasoning);
+  return usage;
+}
+
+}  // namespace
+
+std::optional<Usage> read_usage(JsonCursor& json) {
+  if (json.peek() != JsonType::object) {
+    json.skip();
+    return std::nullopt;
+  }
+  const Report report = read_report(json);
+  if (!report.prompt && !report.completion) return std::nullopt;
+  return disjoint(report);
+}
+
+}  // namespace hanse::engines
