@@ -432,6 +432,10 @@ const Snapshot& Dispatch::snapshot_of(RequestRef request) const {
   return *get(request).world->snapshot;
 }
 
+const Snapshot& Dispatch::snapshot() const { return *world_->snapshot; }
+
+SnapshotRef Dispatch::shared_snapshot() const { return world_->snapshot; }
+
 std::vector<gate::Verdict> Dispatch::explain(RequestRef ref) const {
   const Request& request = get(ref);
   return request.world->gate.explain(request.question(), request.record.arrived_at.wall);
