@@ -1,0 +1,120 @@
+"""Starting, stopping, and changing the configuration under load."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+import threading
+
+import openai
+import pytest
+from asking import MODEL, SAY_HI
+from harness import ACME, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
+
+Engines = dict[str, ScriptedEngine]
+
+
+def held_back(release: threading.Event) -> Script:
+    """A script that begins an answer and ends it when it is told to."""
+
+    def script(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        wire.event(chunk({"role": "assistant", "content": "begun "}))
+        release.wait(20)
+        wire.event(chunk({"content": "and ended"}))
+        wire.event(chunk({}, "stop"))
+        wire.event("[DONE]")
+        wire.end_stream()
+
+    return script
+
+
+def test_a_stream_is_finished_before_the_gateway_ends(
+    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    release = threading.Event()
+    for engine in scripted.values():
+        engine.script = held_back(release)
+    with scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI, stream=True) as stream:
+        parts = iter(stream)
+        text = next(parts).choices[0].delta.content or ""
+        scripted_grid.process.send_signal(signal.SIGTERM)
+
+        def closed() -> bool:
+            try:
+                scripted_grid.connect().close()
+                return False
+            except OSError:
+                return True
+
+        until(closed, "the gateway takes no more connections")
+        release.set()
+        text += "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
+    assert text == "begun and ended"
+    assert scripted_grid.process.wait(20) == 0
+
+
+def test_a_new_configuration_is_taken_without_dropping_a_request(
+    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    release = threading.Event()
+    for engine in scripted.values():
+        engine.script = held_back(release)
+    text = scripted_grid.config.read_text()
+    with scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI, stream=True) as stream:
+        parts = iter(stream)
+        said = next(parts).choices[0].delta.content or ""
+        scripted_grid.config.write_text(text.replace("[alias.smollm2]", "[alias.little]").replace(
+            "[price.standard.smollm2]", "[price.standard.little]"
+        ))
+        scripted_grid.process.send_signal(signal.SIGHUP)
+        until(lambda: [m.id for m in scripted_client.models.list()] == ["little"], "the new alias is there")
+        release.set()
+        said += "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
+    assert said == "begun and ended"
+
+
+def test_a_bad_configuration_is_refused_and_the_old_one_kept(
+    scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    scripted_grid.config.write_text(scripted_grid.config.read_text() + "\n[nonsense]\nx = 1\n")
+    scripted_grid.process.send_signal(signal.SIGHUP)
+    until(lambda: "nonsense" in scripted_grid.log_tail(), "the refusal is logged")
+    assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
+
+
+def test_a_site_that_comes_up_later_is_found_without_a_restart(tmp_path: pathlib.Path) -> None:
+    ports = {site: free_port() for site in ("ashburn", "frankfurt", "hamburg", "lyon")}
+    gateway = Gateway(render_config(tmp_path, {s: f"http://127.0.0.1:{p}" for s, p in ports.items()}))
+    engine = None
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0) as client:
+            with pytest.raises(openai.InternalServerError):
+                client.chat.completions.create(model=MODEL, messages=SAY_HI)
+            engine = ScriptedEngine("lyon", ports["lyon"])
+
+            def answered() -> bool:
+                try:
+                    return bool(client.chat.completions.create(model=MODEL, messages=SAY_HI).choices)
+                except openai.InternalServerError:
+                    return False
+
+            until(answered, "lyon answers")
+    finally:
+        gateway.stop()
+        if engine:
+            engine.stop()
+
+
+def test_an_idle_gateway_calls_nobody_but_its_sites(scripted_grid: Gateway) -> None:
+    """All of its connections go to hosts that the configuration names."""
+    known = {site.port for site in scripted_grid.plan.sites}
+    sockets = {
+        link.readlink().name for link in pathlib.Path(f"/proc/{scripted_grid.process.pid}/fd").iterdir()
+    }
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if f"socket:[{fields[9]}]" in sockets and fields[3] == "01":
+            local, remote = (int(field.rpartition(":")[2], 16) for field in fields[1:3])
+            listening = {scripted_grid.plan.port, int(scripted_grid.plan.admin.rpartition(":")[2])}
+            assert remote in known or local in listening, line
