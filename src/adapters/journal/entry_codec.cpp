@@ -139,8 +139,7 @@ class Reader {
   }
   void operator()(AccountPath& v) {
     const auto text = bytes.view(bytes.u8());
-    const auto path =
-        AccountPath::parse({reinterpret_cast<const char*>(text.data()), text.size()});
+    const auto path = AccountPath::parse({reinterpret_cast<const char*>(text.data()), text.size()});
     require(path.has_value());
     if (path) v = *path;
   }
@@ -300,18 +299,18 @@ void fields(Io& io, Body& b, std::type_identity<SealEnded>) {
 
 // The kinds' numbers are the places in the variant, plus one.
 template <Kind kind, typename Body>
-constexpr bool kAt = std::is_same_v<
-    std::variant_alternative_t<static_cast<std::size_t>(kind) - 1, EntryBody>, Body>;
+constexpr bool kAt =
+    std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(kind) - 1, EntryBody>, Body>;
 static_assert(std::variant_size_v<EntryBody> == static_cast<std::size_t>(Kind::seal_ended));
 static_assert(kAt<Kind::epoch_started, EpochStarted> &&
               kAt<Kind::account_registered, AccountRegistered> &&
               kAt<Kind::hold_opened, HoldOpened> && kAt<Kind::attempt_opened, AttemptOpened> &&
               kAt<Kind::watermark, Watermark> && kAt<Kind::attempt_closed, AttemptClosed> &&
-              kAt<Kind::request_closed, RequestClosed> &&
-              kAt<Kind::hold_released, HoldReleased> && kAt<Kind::attempt_lost, AttemptLost> &&
-              kAt<Kind::request_lost, RequestLost> && kAt<Kind::seal_begun, SealBegun> &&
-              kAt<Kind::sealed_account, SealedAccount> && kAt<Kind::sealed_hold, SealedHold> &&
-              kAt<Kind::sealed_attempt, SealedAttempt> && kAt<Kind::seal_ended, SealEnded>);
+              kAt<Kind::request_closed, RequestClosed> && kAt<Kind::hold_released, HoldReleased> &&
+              kAt<Kind::attempt_lost, AttemptLost> && kAt<Kind::request_lost, RequestLost> &&
+              kAt<Kind::seal_begun, SealBegun> && kAt<Kind::sealed_account, SealedAccount> &&
+              kAt<Kind::sealed_hold, SealedHold> && kAt<Kind::sealed_attempt, SealedAttempt> &&
+              kAt<Kind::seal_ended, SealEnded>);
 
 template <std::size_t place>
 void read_body(Reader& reader, EntryBody& body) {
@@ -338,11 +337,9 @@ std::unexpected<Error> damaged(std::string what) {
 std::size_t encode(const Entry& entry, const PayloadMark* payload,
                    std::span<std::uint8_t, kRecordBytesMax> out) {
   Writer writer(out.data() + kHeadBytes);
-  std::visit(
-      [&writer]<typename Body>(const Body& body) {
-        fields(writer, body, std::type_identity<Body>{});
-      },
-      entry.body);
+  std::visit([&writer]<typename Body>(
+                 const Body& body) { fields(writer, body, std::type_identity<Body>{}); },
+             entry.body);
   if (payload != nullptr) {
     writer.flags |= kHasPayload;
     writer.bytes.bytes(payload->salted_digest.bytes);
@@ -379,6 +376,7 @@ Result<std::size_t> decode(std::span<const std::uint8_t> bytes, Record& record) 
     PayloadMark& mark = record.payload.emplace();
     reader.bytes.bytes(mark.salted_digest.bytes);
     mark.bytes = reader.bytes.u32();
+    reader.require(mark.bytes >= 1 && mark.bytes <= kPayloadBytesMax);
   }
   if (!reader.sound || reader.flags != 0 || reader.bytes.ran_out() || reader.bytes.left() != 0) {
     return damaged(fmt::format("a record of kind {} is malformed", kind_name(record.entry.body)));

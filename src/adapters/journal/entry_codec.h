@@ -23,6 +23,8 @@
 
 namespace hanse::journal {
 
+inline constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20;
+
 // What the chain says of a payload that lies beside it: the SHA-256 of
 // (16 bytes of salt, payload). Without the salt, which is erased with the
 // payload, the digest tells nothing.
