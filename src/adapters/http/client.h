@@ -31,7 +31,8 @@
 namespace hanse::http {
 
 class Call;
-class ClientConnection;
+class CallState;
+class PoolState;
 
 struct PoolOptions {
   // Connections at once, idle ones included; calls beyond wait in order.
@@ -41,16 +42,16 @@ struct PoolOptions {
   // Shorter than the site's own, so that we close first: llama.cpp closes
   // after 5 s.
   Duration idle_time = seconds(4);
-  FramingLimits limits;
+  FramingLimits limits{};
   // Needed when the origin says tls; the system's roots when empty.
-  std::shared_ptr<const TlsContext> tls;
+  std::shared_ptr<const TlsContext> tls{};
 };
 
 // The connections to one origin. Belongs to the loop's thread.
 class Pool {
  public:
   Pool(Loop& loop, Origin origin, PoolOptions options = {});
-  // Requires: no call of this pool is active.
+  // Calls that are still active are cancelled.
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -71,19 +72,17 @@ class Pool {
 
  private:
   friend class Call;
-  friend class ClientConnection;
-  class State;
 
-  std::unique_ptr<State> state_;
+  std::unique_ptr<PoolState> state_;
 };
 
 struct CallRequest {
   std::string_view method = "GET";
   std::string_view target = "/";
   // Beside Host, Content-Length and Connection, which are the call's own.
-  HeaderLines headers;
+  HeaderLines headers{};
   // Sent end to end. The list and its bytes must stay until the call is over.
-  std::span<const std::string_view> body;
+  std::span<const std::string_view> body{};
 };
 
 // kForever means no limit of that kind.
@@ -124,7 +123,7 @@ std::string_view to_string(CallTrouble trouble);
 struct CallFailure {
   CallPhase phase = CallPhase::waiting;
   CallTrouble trouble = CallTrouble::reset;
-  std::string message;
+  std::string message{};
   // Whether any byte of the request may have reached the site: if not, the
   // site cannot have begun to work on it.
   bool request_left = false;
@@ -135,9 +134,9 @@ struct CallFailure {
 // How a call got its connection.
 struct Connected {
   bool reused = false;
-  Duration waited;   // for a place in the pool and for the name
-  Duration connect;  // TCP; zero when reused
-  Duration tls;      // handshake; zero when reused or plain
+  Duration waited{};   // for a place in the pool and for the name
+  Duration connect{};  // TCP; zero when reused
+  Duration tls{};      // handshake; zero when reused or plain
 };
 
 // A call ends with exactly one on_complete() or on_failure(), unless it is
@@ -180,11 +179,7 @@ class Call {
   [[nodiscard]] bool paused() const;
 
  private:
-  friend class ClientConnection;
-  friend class Pool;
-  class State;
-
-  std::unique_ptr<State> state_;
+  std::unique_ptr<CallState> state_;
 };
 
 }  // namespace hanse::http

@@ -48,10 +48,10 @@ class Endpoint {
 
 // Whom a pool of connections reaches.
 struct Origin {
-  std::string host;  // a name or a literal address, without brackets
+  std::string host{};  // a name or a literal address, without brackets
   std::uint16_t port = 80;
   bool tls = false;
-  std::string unix_path;  // when set, connections go there; `host` is still what Host says
+  std::string unix_path{};  // when set, connections go there; `host` is still what Host says
 
   // What the Host field carries: the port only when it is not the scheme's.
   [[nodiscard]] std::string authority() const;

@@ -218,8 +218,10 @@ std::string refusal_of(std::string request, FramingLimits limits = {}) {
   BufferPool pool;
   RequestParser parser(pool, limits);
   std::size_t at = 0;
-  while (at < request.size()) {
+  bool head = false;
+  while (at < request.size() || head) {
     const Fed fed = parser.feed({request.data() + at, request.size() - at});
+    head = fed.event == FramingEvent::head;
     if (fed.event == FramingEvent::refused) return std::string(parser.refusal().code);
     if (fed.event == FramingEvent::complete) return "complete";
     at += fed.used;

@@ -33,7 +33,7 @@ struct LoopOptions {
   // One read takes at most this much; the buffer is shared by all descriptors.
   std::size_t scratch_bytes = std::size_t{64} << 10U;
   // The budget for everything kept on behalf of peers.
-  BufferPoolOptions buffers;
+  BufferPoolOptions buffers{};
   // How long a looked-up name is believed; the resolver says no time to live.
   Duration name_ttl = seconds(30);
   Duration name_failure_ttl = seconds(1);

@@ -25,15 +25,15 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 // A field to send. Lines whose name is no token or whose value holds control
 // bytes are never written: a server drops them, a call fails.
 struct HeaderLine {
-  std::string_view name;
-  std::string_view value;
+  std::string_view name{};
+  std::string_view value{};
 };
 using HeaderLines = std::span<const HeaderLine>;
 
 // A field received.
 struct Field {
-  std::string_view name;   // as it was sent
-  std::string_view value;  // without surrounding white space
+  std::string_view name{};   // as it was sent
+  std::string_view value{};  // without surrounding white space
   // About this connection alone (RFC 9110, 7.6.1), or named by Connection;
   // such fields must not be handed on.
   bool hop_by_hop = false;

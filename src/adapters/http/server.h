@@ -37,7 +37,7 @@ namespace hanse::http {
 
 class Exchange;
 class ServerConnection;
-class Listener;
+class ServerState;
 
 // The body of a reply that the server writes by itself (a refused framing, a
 // time limit), always application/json.
@@ -46,7 +46,7 @@ using ErrorBody = std::function<std::string(const Refusal&)>;
 std::string openai_error_body(const Refusal& refusal);
 
 struct ServerOptions {
-  FramingLimits limits;
+  FramingLimits limits{};
 
   std::size_t connections_max = 10'000;
   // Bytes kept for one client because its socket refused them. Past the high
@@ -65,7 +65,7 @@ struct ServerOptions {
   Duration linger_time = seconds(2);   // after an early close, so the reply arrives
 
   // Plain when empty.
-  std::shared_ptr<const TlsContext> tls;
+  std::shared_ptr<const TlsContext> tls{};
   ErrorBody error_body = openai_error_body;
 };
 
@@ -114,7 +114,7 @@ class Exchange {
 
   // A reply of unknown length: chunked for HTTP/1.1, ended by closing for 1.0.
   // The head leaves together with the first bytes, at the latest when the
-  // present turn is over. Requires: not begun.
+  // present turn is over. Requires: not begun, and on_request() was called.
   void begin_stream(int status, HeaderLines headers);
   // One chunk, sent at once; empty bytes are no chunk. False when more than
   // `unsent_high` bytes wait: pause the source until on_drained(). The bytes
@@ -157,8 +157,9 @@ class Handler {
 
 class Server {
  public:
-  // `handler` and `loop` must outlive the server. Destroying it cuts what is
-  // still open and tells nobody.
+  // `handler` and `loop` must outlive the server. Destroying it, which a
+  // handler may not do inside a callback, cuts what is still open and tells
+  // nobody.
   Server(Loop& loop, ServerOptions options, Handler& handler);
   ~Server();
   Server(const Server&) = delete;
@@ -192,11 +193,7 @@ class Server {
   [[nodiscard]] const Counters& counters() const;
 
  private:
-  friend class ServerConnection;
-  friend class Listener;
-  class State;
-
-  std::unique_ptr<State> state_;
+  std::unique_ptr<ServerState> state_;
 };
 
 }  // namespace hanse::http

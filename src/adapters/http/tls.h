@@ -15,21 +15,21 @@ struct ssl_ctx_st;
 namespace hanse::http {
 
 struct TlsServerOptions {
-  std::string certificate_file;  // PEM, the chain from the leaf upward
-  std::string key_file;          // PEM
+  std::string certificate_file{};  // PEM, the chain from the leaf upward
+  std::string key_file{};          // PEM
   // When set, clients must show a certificate signed by these authorities.
-  std::string client_ca_file;
+  std::string client_ca_file{};
 };
 
 struct TlsClientOptions {
   // PEM; empty means the system's roots.
-  std::string ca_file;
+  std::string ca_file{};
   // Shown to sites that ask for one; both or neither.
-  std::string certificate_file;
-  std::string key_file;
+  std::string certificate_file{};
+  std::string key_file{};
   // What the certificate must be for and what SNI says; empty means the
   // origin's host.
-  std::string server_name;
+  std::string server_name{};
   // For tests against throw-away certificates only.
   bool verify = true;
 };
