@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "adapters/config/draft.h"
+#include "adapters/config/values.h"
 
 namespace hanse::config {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 constexpr std::size_t kSocketPathMax = 107;
 
 void check_tls(Draft& draft, const Section& gateway) {
-  const GatewayOptions& options = draft.configuration.gateway;
   const Node* certificate = gateway.get("tls_certificate_file");
   const Node* key = gateway.get("tls_key_file");
   if ((certificate == nullptr) != (key == nullptr)) {
@@ -25,17 +25,16 @@ void check_tls(Draft& draft, const Section& gateway) {
   }
   const Node* listen = gateway.get("listen");
   if (certificate != nullptr || listen == nullptr) return;
-  for (const Address& address : options.listen) {
-    if (address.is_local()) continue;
-    draft.report.warning(
-        listen->place,
-        {gateway.path_of("listen"),
-         fmt::format(
-             "{} is reachable from other machines, and without TLS: keys and prompts travel "
-             "in clear",
-             address.text()),
-         "give tls_certificate_file and tls_key_file, or listen on 127.0.0.1 behind something that "
-         "does TLS"});
+  for (const Node& item : listen->items) {
+    const auto address = parse_address(item.text);
+    if (!address || address->is_local()) continue;
+    draft.report.warning(item.place,
+                         {gateway.path_of("listen"),
+                          fmt::format("{} is reachable from other machines, and without TLS: keys "
+                                      "and prompts travel in clear",
+                                      item.text),
+                          "give tls_certificate_file and tls_key_file, or listen on 127.0.0.1 "
+                          "behind something that does TLS"});
   }
 }
 
@@ -79,7 +78,7 @@ void check_gateway(Draft& draft) {
   const Section gateway = document.section("gateway");
   check_tls(draft, gateway);
   check_admin(draft, gateway);
-  check_word(draft, gateway, "strategy", draft.surroundings.strategies);
+  check_word(draft, gateway, "strategy", "strategy", draft.surroundings.strategies);
 
   const Section http = document.section("http");
   const Node* retained = http.get("retained_bytes_max");

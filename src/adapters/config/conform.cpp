@@ -62,8 +62,8 @@ void insert_member(Node& table, std::string_view name, Node value) {
 }
 
 // What to write for a key that is missing.
-std::string hint_to_write(std::string_view name, const Key& key) {
-  if (key.type == Type::table) return std::string(key.meaning);
+std::string hint_to_write(std::string_view name, const std::string& path, const Key& key) {
+  if (key.type == Type::table) return fmt::format("write [{}]", path);
   // An example's key must not become somebody's.
   if (key.type == Type::sha256) return "`hanse keys new` prints a key and its SHA-256";
   std::string hint = fmt::format("write {} = {}", name, key.example);
@@ -114,14 +114,18 @@ void Conformer::reject(Node& node, const std::string& path, Trouble trouble) {
 
 void Conformer::conform_table(const Table& table) {
   std::vector<std::string_view> strangers;
-  conform_members(table, strangers);
+  if (!conform_members(table, strangers)) {
+    table.node.kind = Node::Kind::invalid;
+    return;
+  }
   // Names are copied: filling in moves the members that they lie in.
   const std::vector<std::string> kept(strangers.begin(), strangers.end());
   fill(table, views_of(kept));
   drop_empty(table.node, table.schema);
 }
 
-void Conformer::conform_members(const Table& table, std::vector<std::string_view>& strangers) {
+bool Conformer::conform_members(const Table& table, std::vector<std::string_view>& strangers) {
+  bool name_is_whole = true;
   for (Member& member : table.node.members) {
     std::string path = join(table.path, member.key);
     const auto it = table.schema.children.find(member.key);
@@ -132,9 +136,10 @@ void Conformer::conform_members(const Table& table, std::vector<std::string_view
       conform_member(member, *table.schema.any, std::move(path));
     } else {
       strangers.push_back(member.key);
-      report_stranger(table, member);
+      name_is_whole = report_stranger(table, member) && name_is_whole;
     }
   }
+  return name_is_whole;
 }
 
 void Conformer::conform_member(Member& member, const SchemaNode& schema, std::string path) {
@@ -149,9 +154,9 @@ void Conformer::conform_member(Member& member, const SchemaNode& schema, std::st
       reject(node, path,
              {node.place, fmt::format("expected a table, found {}", describe(node)), ""});
     }
-  } else if (auto trouble = convert(node, *key)) {
-    reject(node, path, *std::move(trouble));
   } else {
+    for (Trouble& trouble : convert(node, *key)) reject(node, path, std::move(trouble));
+    if (node.kind == Node::Kind::invalid) return;
     settle_path(node, *key);
     check_reference(node, *key, path);
   }
@@ -169,7 +174,10 @@ void Conformer::conform_tables(Node& list, const SchemaNode& schema, const std::
   if (list.kind != Node::Kind::array) {
     std::string expected = "expected a list of tables";
     for (const std::string_view word : words) expected += fmt::format(" or \"{}\"", word);
-    reject(list, path, {list.place, fmt::format("{}, found {}", expected, describe(list)), ""});
+    const std::string_view near = nearest(list.text, words);
+    reject(list, path,
+           {list.place, fmt::format("{}, found {}", expected, describe(list)),
+            near.empty() ? std::string() : fmt::format("did you mean '{}'?", near)});
     return;
   }
   for (std::size_t i = 0; i < list.items.size(); ++i) {
@@ -225,33 +233,37 @@ void Conformer::check_known(std::string_view name, std::string_view top_table, c
   if (files_ == Files::some || std::ranges::find(names, name) != names.end()) return;
   const std::string hint = names.empty() ? fmt::format("define it: [{}]", join(top_table, name))
                                          : suggest(name, views_of(names));
-  report_.error(place, {path, fmt::format("there is no {} '{}'", top_table, name), hint});
+  const std::string_view noun = top_table == "price" ? "price book" : top_table;
+  report_.error(place, {path, fmt::format("there is no {} '{}'", noun, name), hint});
 }
 
-void Conformer::report_stranger(const Table& table, Member& member) {
+bool Conformer::report_stranger(const Table& table, Member& member) {
   const std::string path = join(table.path, member.key);
   Node& node = member.value;
   const bool scalar = node.kind != Node::Kind::table && node.kind != Node::Kind::array;
-  std::vector<std::string_view> known;
-  for (const auto& [name, child] : table.schema.children) known.push_back(name);
   const std::string secret = scalar ? secret_hint(table.schema) : std::string();
   if (!secret.empty() && sounds_secret(member.key)) {
     report_.hide(node.place);
     report_.error(
         member.place,
         {path, fmt::format("'{}' would be a secret in the configuration", member.key), secret});
-  } else {
-    std::string hint = suggest(member.key, known);
-    if (node.kind == Node::Kind::table && !table.name.empty() &&
-        nearest(member.key, known).empty()) {
-      hint = fmt::format("is the dot part of a name? Then it stands in quotes: \"{}.{}\"",
-                         table.name, member.key);
-    }
-    const std::string where =
-        table.path.empty() ? std::string() : fmt::format(" in {}", table.path);
-    report_.error(member.place, {path, fmt::format("unknown key '{}'{}", member.key, where), hint});
+    node.kind = Node::Kind::invalid;
+    return true;
   }
+  std::vector<std::string_view> known;
+  for (const auto& [name, child] : table.schema.children) known.push_back(name);
+  std::string hint = suggest(member.key, known);
+  const bool name_was_split =
+      node.kind == Node::Kind::table && !table.name.empty() && nearest(member.key, known).empty();
+  if (name_was_split) {
+    hint = fmt::format("is the dot part of a name? Then it stands in quotes: \"{}.{}\"", table.name,
+                       member.key);
+  }
+  const std::string where = table.path.empty() ? std::string() : fmt::format(" in {}", table.path);
+  report_.error(member.place,
+                {path, fmt::format("unknown key '{}'{}", member.key, where), std::move(hint)});
   node.kind = Node::Kind::invalid;
+  return !name_was_split;
 }
 
 void Conformer::fill(const Table& table, const std::vector<std::string_view>& strangers) {
@@ -279,8 +291,8 @@ void Conformer::fill_one(const Table& table, std::string_view name, const Schema
     const std::string path = join(table.path, name);
     const std::string where =
         table.path.empty() ? std::string() : fmt::format(" in {}", table.path);
-    report_.error(table.place,
-                  {path, fmt::format("'{}' is missing{}", name, where), hint_to_write(name, key)});
+    report_.error(table.place, {path, fmt::format("'{}' is missing{}", name, where),
+                                hint_to_write(name, path, key)});
   } else if (key.type == Type::table && key.fallback == "defaults") {
     Node filled;
     filled.place = table.place;

@@ -41,14 +41,16 @@ class Conformer {
   };
 
   void conform_table(const Table& table);
-  void conform_members(const Table& table, std::vector<std::string_view>& strangers);
+  // Whether the table is what its name says: false where a name with a dot
+  // was split, so that what is missing in its parts would only be noise.
+  bool conform_members(const Table& table, std::vector<std::string_view>& strangers);
   void conform_member(Member& member, const SchemaNode& schema, std::string path);
   void conform_tables(Node& list, const SchemaNode& schema, const std::string& path);
   void check_name(const Member& member, const SchemaNode& parent, const std::string& path);
   void check_reference(const Node& node, const Key& key, const std::string& path);
   void check_known(std::string_view name, std::string_view top_table, const Place& place,
                    const std::string& path);
-  void report_stranger(const Table& table, Member& member);
+  bool report_stranger(const Table& table, Member& member);
   void fill(const Table& table, const std::vector<std::string_view>& strangers);
   void fill_one(const Table& table, std::string_view name, const SchemaNode& schema,
                 const std::vector<std::string_view>& strangers);

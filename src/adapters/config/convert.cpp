@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -19,10 +20,26 @@ namespace {
 
 using Checked = std::optional<Trouble>;
 
+// "\"process\" or \"power\"".
+std::string list_choices(const Key& key) {
+  const auto words = split_words(key.words);
+  std::string list;
+  for (const std::string_view word : words) {
+    const std::string_view separator = list.empty() ? "" : word == words.back() ? " or " : ", ";
+    list += fmt::format("{}\"{}\"", separator, word);
+  }
+  return list;
+}
+
 std::string expected(const Key& key, const Node& found, std::string_view why = {}) {
-  std::string text = fmt::format("expected {}", expectation(key.type));
-  for (const std::string_view word : split_words(key.words)) {
-    if (key.type != Type::choice) text += fmt::format(" or \"{}\"", word);
+  std::string text = "expected ";
+  if (key.type == Type::choice) {
+    text += list_choices(key);
+  } else {
+    text += expectation(key.type);
+    for (const std::string_view word : split_words(key.words)) {
+      text += fmt::format(" or \"{}\"", word);
+    }
   }
   text += fmt::format(", found {}", describe(found));
   if (!why.empty()) text += fmt::format(": {}", why);
@@ -63,21 +80,16 @@ std::string print_base(Type type, std::int64_t value) {
 }
 
 Checked check_bounds(const Node& node, const Key& key) {
-  const std::string unit =
-      key.unit.empty() || key.type != Type::integer ? std::string() : fmt::format(" {}", key.unit);
-  if (node.number < key.least) {
-    return Trouble{node.place,
-                   fmt::format("expected at least {}{}, found {}", print_base(key.type, key.least),
-                               unit, describe(node)),
-                   ""};
-  }
-  if (node.number > key.most) {
-    return Trouble{node.place,
-                   fmt::format("expected at most {}{}, found {}", print_base(key.type, key.most),
-                               unit, describe(node)),
-                   ""};
-  }
-  return std::nullopt;
+  const bool too_small = node.number < key.least;
+  if (!too_small && node.number <= key.most) return std::nullopt;
+  const std::string unit = key.unit.empty() || key.type != Type::integer
+                               ? std::string()
+                               : fmt::format(" ({})", key.unit);
+  return Trouble{
+      node.place,
+      fmt::format("expected at {} {}{}, found {}", too_small ? "least" : "most",
+                  print_base(key.type, too_small ? key.least : key.most), unit, describe(node)),
+      ""};
 }
 
 // Takes over a parsed number and its canonical text.
@@ -118,13 +130,8 @@ Checked convert_text(Node& node, const Key& key) {
 Checked convert_choice(Node& node, const Key& key) {
   const auto words = split_words(key.words);
   if (std::ranges::find(words, node.text) != words.end()) return std::nullopt;
-  std::string list;
-  for (const std::string_view word : words) {
-    list += fmt::format("{}\"{}\"", list.empty() ? "" : word == words.back() ? " or " : ", ", word);
-  }
   const std::string_view near = nearest(node.text, words);
-  return Trouble{node.place, fmt::format("expected {}, found {}", list, describe(node)),
-                 near.empty() ? std::string() : fmt::format("did you mean '{}'?", near)};
+  return wrong(key, node, "", near.empty() ? "" : fmt::format("did you mean '{}'?", near));
 }
 
 template <typename Value>
@@ -299,35 +306,34 @@ bool is_list(Type type) {
          type == Type::addresses;
 }
 
-Checked convert_list(Node& node, const Key& key) {
+std::vector<Trouble> convert_list(Node& node, const Key& key) {
   if (node.kind == Node::Kind::text) {
     Node one = node;
     node.kind = Node::Kind::array;
     node.text.clear();
     node.items.push_back(std::move(one));
   }
-  if (node.kind != Node::Kind::array) return wrong(key, node, "", quoted_hint(key, node));
-  std::set<std::string_view> seen;
+  if (node.kind != Node::Kind::array) return {wrong(key, node, "", quoted_hint(key, node))};
+  // Only where `least` is 0 does a list of nothing say something.
+  if (node.items.empty() && key.least != 0) {
+    return {Trouble{node.place, "this list is empty", "leave the key out, or name something"}};
+  }
+  std::vector<Trouble> troubles;
+  std::set<std::string> seen;
   for (Node& item : node.items) {
-    if (item.kind != Node::Kind::text) return wrong(key, item, "", quoted_hint(key, item));
-    if (auto trouble = convert_word(item, key)) return trouble;
-    if (!seen.insert(item.text).second) {
-      return Trouble{item.place, fmt::format("'{}' is in this list twice", item.text), ""};
+    if (item.kind != Node::Kind::text) {
+      troubles.push_back(wrong(key, item, "", quoted_hint(key, item)));
+    } else if (auto trouble = convert_word(item, key)) {
+      troubles.push_back(*std::move(trouble));
+    } else if (!seen.insert(item.text).second) {
+      troubles.push_back({item.place, fmt::format("'{}' is in this list twice", item.text), ""});
     }
   }
   if (!key.ordered) std::ranges::sort(node.items, {}, &Node::text);
-  return std::nullopt;
+  return troubles;
 }
 
-}  // namespace
-
-std::optional<Trouble> convert(Node& node, const Key& key) {
-  HANSE_CHECK(key.type != Type::table && key.type != Type::tables);
-  if (node.kind == Node::Kind::text && key.type != Type::choice) {
-    const auto words = split_words(key.words);
-    if (std::ranges::find(words, node.text) != words.end()) return std::nullopt;
-  }
-  if (is_list(key.type)) return convert_list(node, key);
+Checked convert_scalar(Node& node, const Key& key) {
   switch (key.type) {
     case Type::boolean: return convert_boolean(node, key);
     case Type::integer: return convert_integer(node, key);
@@ -337,6 +343,19 @@ std::optional<Trouble> convert(Node& node, const Key& key) {
   }
   if (node.kind != Node::Kind::text) return wrong(key, node, "", quoted_hint(key, node));
   return convert_word(node, key);
+}
+
+}  // namespace
+
+std::vector<Trouble> convert(Node& node, const Key& key) {
+  HANSE_CHECK(key.type != Type::table && key.type != Type::tables);
+  if (node.kind == Node::Kind::text && key.type != Type::choice) {
+    const auto words = split_words(key.words);
+    if (std::ranges::find(words, node.text) != words.end()) return {};
+  }
+  if (is_list(key.type)) return convert_list(node, key);
+  if (auto trouble = convert_scalar(node, key)) return {*std::move(trouble)};
+  return {};
 }
 
 Node fallback_of(const Key& key, const Place& place) {
@@ -359,7 +378,7 @@ Node fallback_of(const Key& key, const Place& place) {
       item.text = word;
     }
   }
-  HANSE_CHECK(!convert(node, key));
+  HANSE_CHECK(convert(node, key).empty());
   return node;
 }
 

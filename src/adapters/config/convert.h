@@ -6,8 +6,8 @@
 // where a list may stand becomes a list of one; a list without order is sorted.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "adapters/config/document.h"
 #include "adapters/config/schema.h"
@@ -21,10 +21,10 @@ struct Trouble {
   bool secret = false;  // what stands there must not be shown
 };
 
-// Brings `node` into canonical form, or says what is wrong and leaves it.
+// Brings `node` into canonical form, or says all that is wrong with it.
 // Requires: the type of `key` is neither table nor tables. Whether a reference
 // names something is not judged here.
-std::optional<Trouble> convert(Node& node, const Key& key);
+std::vector<Trouble> convert(Node& node, const Key& key);
 
 // The value of a key that is left out, in canonical form.
 // Requires: `key` has a fallback that is no table's.

@@ -110,6 +110,8 @@ bool is_bare(std::string_view key) {
 // What to do about the library's commonest complaints.
 std::string advice(std::string_view description) {
   if (description.contains("could not determine value type")) return "text stands in quotes";
+  if (description.contains("parsing boolean"))
+    return "text stands in quotes, true and false do not";
   if (description.contains("cannot redefine existing table")) {
     return "a table is opened once; put all its keys below one header";
   }
@@ -119,20 +121,39 @@ std::string advice(std::string_view description) {
   return {};
 }
 
+// What cannot be parsed cannot be told apart from a secret.
+bool may_hold_secret(std::string_view line) {
+  for (const std::string_view word : {"key", "token", "secret", "password", "credential"}) {
+    if (line.contains(word)) return true;
+  }
+  return line.contains("sk-") || line.contains("hk-");
+}
+
 void report_syntax(const toml::parse_error& trouble, const Conversion& conversion, Report& report) {
   Place place = conversion.place_of(trouble.source());
-  const std::string_view description = trouble.description();
+  const std::string_view line = report.sources().line(place.file, place.line);
+  if (may_hold_secret(line)) {
+    report.hide({.file = place.file,
+                 .line = place.line,
+                 .column = 1,
+                 .length = static_cast<std::uint32_t>(line.size()),
+                 .last_line = place.line});
+    report.error(place, {"", "this is not TOML",
+                         "the line is not shown, for it may hold a secret; text stands in quotes"});
+    return;
+  }
+  std::string_view description = trouble.description();
+  const std::string hint = advice(description);
   // The library points behind what it has just read.
   if (description.contains("cannot redefine")) {
-    const std::string_view line = report.sources().line(place.file, place.line);
-    const std::size_t blanks = std::min(line.find_first_not_of(" \t"), line.size());
-    place.column = static_cast<std::uint32_t>(blanks) + 1;
+    const std::size_t start = std::min(line.find_first_not_of(" \t"), line.size());
+    const std::size_t end = std::min(line.find_last_not_of(" \t") + 1, line.find_first_of("= "));
+    place.column = static_cast<std::uint32_t>(start) + 1;
+    place.length = static_cast<std::uint32_t>(std::max(end, start + 1) - start);
   }
-  // What cannot be parsed cannot be told apart from a secret either.
-  for (const std::string_view word : {"key", "token", "secret", "password", "credential"}) {
-    if (report.sources().line(place.file, place.line).contains(word)) report.hide(place);
-  }
-  report.error(place, {"", fmt::format("this is not TOML: {}", description), advice(description)});
+  constexpr std::string_view kPrefix = "Error while parsing ";
+  if (description.starts_with(kPrefix)) description.remove_prefix(kPrefix.size());
+  report.error(place, {"", fmt::format("this is not TOML: {}", description), hint});
 }
 
 void merge_member(Member& into, Member&& from, std::string_view path, Report& report) {
@@ -145,8 +166,12 @@ void merge_member(Member& into, Member&& from, std::string_view path, Report& re
       into.value.number == from.value.number) {
     return;
   }
-  report.error(from.place, {std::string(path), fmt::format("'{}' is given in two files", path),
-                            "files are merged by key; take one of the two away"});
+  if (path == "schema") {
+    report.error(from.place, {"schema", "the files are written in different schemas", ""});
+  } else {
+    report.error(from.place, {std::string(path), fmt::format("'{}' is given in two files", path),
+                              "files are merged by key; take one of the two away"});
+  }
   report.relate(into.place, "the other is here");
 }
 

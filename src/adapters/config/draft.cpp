@@ -15,6 +15,12 @@ const Node* Section::get(std::string_view key) const {
   return node == nullptr || node->kind == Node::Kind::invalid ? nullptr : node;
 }
 
+bool Section::has_invalid() const {
+  return std::ranges::any_of(node_->members, [](const Member& member) {
+    return member.value.kind == Node::Kind::invalid;
+  });
+}
+
 std::string Section::text(std::string_view key) const {
   const Node* node = get(key);
   return node == nullptr ? std::string() : node->text;
@@ -48,13 +54,13 @@ Section Section::section(std::string_view key) const {
   return {member->value, path_of(key), member->place};
 }
 
-void check_word(Draft& draft, const Section& section, std::string_view key,
+void check_word(Draft& draft, const Section& section, std::string_view key, std::string_view noun,
                 const std::vector<std::string>& words) {
   const Node* node = section.get(key);
   if (node == nullptr || std::ranges::find(words, node->text) != words.end()) return;
   const std::vector<std::string_view> views(words.begin(), words.end());
   draft.report.error(node->place,
-                     {section.path_of(key), fmt::format("there is no {} '{}'", key, node->text),
+                     {section.path_of(key), fmt::format("there is no {} '{}'", noun, node->text),
                       suggest(node->text, views)});
 }
 

@@ -42,6 +42,8 @@ class Section {
   [[nodiscard]] bool has(std::string_view key) const { return get(key) != nullptr; }
   // Whether something stands there, right or wrong.
   [[nodiscard]] bool has_any(std::string_view key) const { return node_->find(key) != nullptr; }
+  // Whether a key of this table was reported.
+  [[nodiscard]] bool has_invalid() const;
 
   // Empty, zero or false where get() is null.
   [[nodiscard]] std::string text(std::string_view key) const;
@@ -98,8 +100,8 @@ WallTime end_of(const Node& date);
 // A path of the document, from the folder that it is relative to; empty for null.
 std::filesystem::path resolve(const Draft& draft, const Node* path);
 
-// Reports the text at `key` if it is none of `words`.
-void check_word(Draft& draft, const Section& section, std::string_view key,
+// Reports the text at `key`, the name of a `noun`, if it is none of `words`.
+void check_word(Draft& draft, const Section& section, std::string_view key, std::string_view noun,
                 const std::vector<std::string>& words);
 
 // The readers, in the order in which they need each other.

@@ -51,10 +51,10 @@ std::size_t half_edits(std::string_view a, std::string_view b, std::size_t limit
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> words) {
   std::string_view best;
-  // Of one or two letters each is the whole word, so only their case may differ.
-  std::size_t best_edits =
-      (word.size() < 3 ? word.size() : 2 * std::max<std::size_t>(1, word.size() / 3)) + 1;
+  std::size_t best_edits = 2 * std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : words) {
+    // Of a word of one or two letters, each is the word: only case may differ.
+    if (word.size() < 3 && !std::ranges::equal(word, candidate, {}, lower, lower)) continue;
     const std::size_t edits = half_edits(word, candidate, best_edits);
     if (edits < best_edits) {
       best = candidate;

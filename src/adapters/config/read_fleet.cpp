@@ -146,7 +146,7 @@ std::vector<fleet::Certificate> read_certificates(Draft& draft, const std::strin
 }
 
 void check_engine(Draft& draft, const Section& engine) {
-  check_word(draft, engine, "kind", draft.surroundings.engine_kinds);
+  check_word(draft, engine, "kind", "engine kind", draft.surroundings.engine_kinds);
   if (engine.has("credential_file") && engine.has("credential_env")) {
     draft.report.error(engine.get("credential_env")->place,
                        {engine.path_of("credential_env"),

@@ -27,6 +27,8 @@ void read_labels(Draft& draft, const Section& labels) {
       if (added) continue;
       draft.report.error(word.place,
                          {labels.path_of(to_string(dimension)), added.error().message, ""});
+      // Once says that they are too many.
+      if (added.error().code == ErrorCode::at_capacity) return;
     }
   }
 }
@@ -36,11 +38,6 @@ gate::LabelSet read_words(Draft& draft, const Section& when, Dimension dimension
   const std::string_view key = to_string(dimension);
   const Node* words = when.get(key);
   if (words == nullptr) return set;
-  if (words->items.empty()) {
-    draft.report.error(words->place,
-                       {when.path_of(key), fmt::format("no request carries one of no {}", key),
-                        fmt::format("leave '{}' out to mean any", key)});
-  }
   for (const Node& word : words->items) {
     if (const auto label = draft.configuration.labels.find(dimension, word.text)) {
       set = set | *label;
@@ -111,16 +108,6 @@ void read_clauses(Draft& draft, const Section& section, gate::Rule& rule) {
   read_suppliers(draft, deny, Clause::Kind::deny_supplier, rule);
 }
 
-// A list of nothing: required, no site would do; denied, every site would.
-void check_empty_lists(Draft& draft, const Section& clauses) {
-  for (const std::string_view key : {"place", "reach", "certificates", "chip", "supplier"}) {
-    const Node* list = clauses.get(key);
-    if (list == nullptr || !list->items.empty()) continue;
-    draft.report.error(list->place, {clauses.path_of(key), "this list is empty",
-                                     fmt::format("leave '{}' out", key)});
-  }
-}
-
 gate::Rule read_rule(Draft& draft, const Section& section) {
   gate::Rule rule;
   rule.name = section.text("name");
@@ -128,12 +115,10 @@ gate::Rule read_rule(Draft& draft, const Section& section) {
   rule.when.data = read_words(draft, when, Dimension::data);
   rule.when.subjects = read_words(draft, when, Dimension::subjects);
   rule.when.categories = read_words(draft, when, Dimension::categories);
-  check_empty_lists(draft, section.section("require"));
-  check_empty_lists(draft, section.section("deny"));
   read_clauses(draft, section, rule);
-  // What `require` and `deny` hold may have been reported; then they are meant.
   const bool says_something = section.has_any("require") || section.has_any("deny");
-  if (!says_something) {
+  // A key that was reported may have been meant to say it.
+  if (!says_something && !section.has_invalid()) {
     draft.report.error(section.place(),
                        {section.path(), "this rule says neither what to require nor what to deny",
                         "for example: require = { place = \"EU\" }"});

@@ -109,7 +109,7 @@ std::string_view expectation(Type type) {
     case Type::integer: return "an integer";
     case Type::text: return "a text in quotes";
     case Type::texts: return "a list of texts";
-    case Type::choice: return "a word";
+    case Type::choice: return "one of its words";
     case Type::reference: return "a name in quotes";
     case Type::references: return "a list of names";
     case Type::duration: return "a duration such as \"1500ms\", \"30s\", \"10m\" or \"2h\"";
@@ -127,7 +127,7 @@ std::string_view expectation(Type type) {
     case Type::country: return "a country's two letters such as \"DE\"";
     case Type::areas: return "a list of countries or areas such as [\"DE\", \"EEA\"]";
     case Type::currency: return "a currency's three letters such as \"EUR\"";
-    case Type::labels: return "data labels such as \"none\" or \"personal; subjects=EU\"";
+    case Type::labels: return "data labels such as \"personal; subjects=EU\"";
     case Type::sha256: return "the SHA-256 of the key, 64 hexadecimal digits";
   }
   return "something else";

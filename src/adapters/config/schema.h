@@ -61,7 +61,8 @@ struct Key {
   std::string_view otherwise = {};  // in words, when neither says it
   std::string_view refers = {};     // for references
   std::string_view words = {};      // separated by blanks: a choice's, or what else is allowed
-  std::int64_t least = std::numeric_limits<std::int64_t>::min();  // in the base unit
+  // In the base unit; of a list, 0 where it may be empty.
+  std::int64_t least = std::numeric_limits<std::int64_t>::min();
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
   std::string_view unit = {};
   std::string_view example = {};  // as it is written, quotes and all
