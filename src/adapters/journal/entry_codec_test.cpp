@@ -112,7 +112,8 @@ TEST(Format, ASegmentHeaderRoundTripsAndEveryFlippedBitIsNoticed) {
                        .first = ledger::Position(1'000),
                        .epoch = ledger::Epoch(2),
                        .begun_at = WallTime(5),
-                       .previous = sha256("before")};
+                       .previous = sha256("before"),
+                       .machine_boot = {1}};
   header.journal.bytes[0] = 9;
   std::array<std::uint8_t, kSegmentHeaderBytes> bytes{};
   encode(header, bytes);
@@ -131,7 +132,8 @@ TEST(Format, AnotherVersionIsRefusedByName) {
                        .first = ledger::Position(1),
                        .epoch = {},
                        .begun_at = {},
-                       .previous = {}},
+                       .previous = {},
+                       .machine_boot = {}},
          bytes);
   bytes[8] = 2;
   const auto header = decode_segment_header(bytes);

@@ -45,6 +45,7 @@ void encode(const SegmentHeader& header, std::span<std::uint8_t, kSegmentHeaderB
   writer.i64(header.first.count());
   writer.i64(header.begun_at.count());
   writer.bytes(header.previous.bytes);
+  writer.bytes(header.machine_boot);
   ByteWriter(out.data() + kSegmentHeaderBytes - 4).u32(crc32c(out.first(kSegmentHeaderBytes - 4)));
 }
 
@@ -61,6 +62,7 @@ Result<SegmentHeader> decode_segment_header(
   header.first = ledger::Position(reader.i64());
   header.begun_at = WallTime(reader.i64());
   reader.bytes(header.previous.bytes);
+  reader.bytes(header.machine_boot);
   if (magic && version != kFormatVersion) {
     return fail({ErrorCode::invalid_input, Fault::us, Retry::no,
                  fmt::format("it is of format version {}, this program reads version {}", version,

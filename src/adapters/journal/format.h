@@ -42,6 +42,9 @@ struct SegmentHeader {
   ledger::Epoch epoch;     // in which it was begun
   WallTime begun_at;
   Sha256 previous;  // the last chain value of the segment before, or zeros
+  // Of the machine, when the segment was begun: tells a killed process from
+  // lost power.
+  std::array<std::uint8_t, 16> machine_boot{};
 
   bool operator==(const SegmentHeader&) const = default;
 };

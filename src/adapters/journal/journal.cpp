@@ -58,7 +58,8 @@ Status Journal::start_first_segment(WallTime now) {
                         .first = Position(1),
                         .epoch = ledger::Epoch(1),
                         .begun_at = now,
-                        .previous = {}});
+                        .previous = {},
+                        .machine_boot = disk_.machine_boot()});
 }
 
 Status Journal::continue_segment(const Recovered& recovered) {
@@ -115,13 +116,16 @@ Status Journal::start_epoch(WallTime now) {
                  options_.directory + ": the journal has been opened as often as it can be; "
                                       "keep it and begin a new one"});
   }
-  const ledger::Entry entry{
-      .at = now,
-      .body = ledger::EpochStarted{.epoch = epoch, .machine_boot = disk_.machine_boot()}};
+  boot_ = disk_.machine_boot();
+  const ledger::Entry entry{.at = now,
+                            .body = ledger::EpochStarted{.epoch = epoch, .machine_boot = boot_}};
   HANSE_CHECK(ledger_.apply(entry).has_value());
   append(entry);
   ledger_.close_open_requests_after_crash(now, *this);
-  return write();
+  if (auto done = write(); !done) return done;
+  // The epoch names the machine's boot, by which the next start tells a loss
+  // of power from damage, so it must not itself be lost with the power.
+  return flusher_.wait_until_durable();
 }
 
 Status Journal::begin_segment(SegmentHeader header) {
@@ -231,7 +235,8 @@ Status Journal::leave_segment() {
                            .first = appended_ + Position(1),
                            .epoch = ledger_.epoch(),
                            .begun_at = ledger_.last_at(),
-                           .previous = chain_};
+                           .previous = chain_,
+                           .machine_boot = boot_};
   if (auto done = begin_segment(next); !done) return done;
   ledger_.seal(ledger_.last_at(), *this);
   finish_block();

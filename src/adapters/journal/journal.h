@@ -16,6 +16,7 @@
 // by any. Allocates only while its buffers grow to their largest use.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -120,6 +121,7 @@ class Journal final : public ledger::EntrySink {
   Flusher flusher_;
 
   ledger::JournalId id_;
+  std::array<std::uint8_t, 16> boot_{};
   RecoveryReport recovery_;
   SegmentHeader segment_;
   AppendFile* entries_ = nullptr;  // the flusher owns the files

@@ -22,6 +22,7 @@ std::unexpected<Error> broken(std::string message) {
 Result<bool> begins_with_whole_seal(Disk& disk, const std::string& directory,
                                     SegmentNumber number) {
   auto reader = SegmentReader::open(disk, directory, number);
+  if (!reader && reader.error().code == ErrorCode::broken) return false;
   if (!reader) return std::unexpected(std::move(reader.error()));
   SegmentReader::Block block;
   Record record;
@@ -84,18 +85,17 @@ class Recovery {
   }
 
  private:
-  // Segments at the end whose header was never written whole, nor anything else.
+  // A first start that died before it had written anything.
   Status drop_stillborn() {
-    while (!numbers_.empty()) {
-      const auto reader = SegmentReader::open(disk_, directory_, numbers_.back());
-      if (reader) return {};
-      if (reader.error().code != ErrorCode::broken) return std::unexpected(reader.error());
-      const auto sound = SegmentReader::sound_block_in(disk_, directory_, numbers_.back());
-      if (!sound) return std::unexpected(sound.error());
-      if (*sound) return std::unexpected(reader.error());
-      if (auto done = remove_segment(numbers_.back()); !done) return done;
-      numbers_.pop_back();
-    }
+    if (numbers_.size() != 1) return {};
+    const auto reader = SegmentReader::open(disk_, directory_, numbers_.front());
+    if (reader) return {};
+    if (reader.error().code != ErrorCode::broken) return std::unexpected(reader.error());
+    const auto sound = SegmentReader::sound_block_in(disk_, directory_, numbers_.front());
+    if (!sound) return std::unexpected(sound.error());
+    if (*sound) return std::unexpected(reader.error());
+    if (auto done = remove_segment(numbers_.front()); !done) return done;
+    numbers_.clear();
     return {};
   }
 
@@ -114,6 +114,9 @@ class Recovery {
     std::optional<SegmentReader> before;
     for (auto it = std::ranges::find(numbers_, *begin); it != numbers_.end(); ++it) {
       auto reader = SegmentReader::open(disk_, directory_, *it);
+      if (!reader && before && reader.error().code == ErrorCode::broken) {
+        return cut(*before, reader.error().message, it);
+      }
       if (!reader) return std::unexpected(std::move(reader.error()));
       if (!before) {
         ledger_.begin_at(reader->last());
@@ -131,6 +134,7 @@ class Recovery {
 
   Status read_segment(SegmentReader& reader) {
     payload_end_ = kPayloadFileHeaderBytes;
+    boot_ = reader.header().machine_boot;
     SegmentReader::Block block;
     Record record;
     for (;;) {
