@@ -63,8 +63,8 @@ void Learned::observe(const Demand& demand, SiteId site, const Usage& usage) {
       count(usage, TokenKind::prompt) + cached + count(usage, TokenKind::cache_write);
   const std::uint64_t bytes = bounded(demand.prompt_bytes, kBytesMax);
   if (prompt > 0 && bytes > 0) {
-    row->bytes = row->bytes / 16 * 15 + bytes;
-    row->prompt_tokens = row->prompt_tokens / 16 * 15 + prompt * kOneShare;
+    row->bytes = row->bytes - row->bytes / 16 + bytes;
+    row->prompt_tokens = row->prompt_tokens - row->prompt_tokens / 16 + prompt * kOneShare;
     row->tokens_per_byte = row->prompt_tokens / row->bytes;
     observe_cached(*row, site, cached, prompt);
   }

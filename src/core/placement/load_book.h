@@ -56,8 +56,8 @@ struct Pace {
 // How an attempt ended.
 struct Ending {
   bool had_first_token = false;
-  Tokens output{0};   // of all its sequences; zero teaches nothing
-  Duration decoding;  // from its first token to its last
+  Tokens output{0};      // of all its sequences; zero teaches nothing
+  Duration decoding{0};  // from its first token to its last
 };
 
 class LoadBook {
