@@ -146,7 +146,6 @@ class MetricRegistry {
     // The label values as text, `a="x",b="y"`, to the series' cells. Sorted,
     // so that two scrapes have the same order.
     std::map<std::string, std::uint64_t*, std::less<>> series;
-    Counter overflows;
   };
 
   FamilyId add(FamilyOptions options, Type type);

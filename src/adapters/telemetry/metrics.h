@@ -6,9 +6,9 @@
 // is sampled when a scrape comes. Nothing here is on the path of a token.
 //
 //   hanse_requests_total{alias,tenant,outcome}             ended requests
-//   hanse_request_duration_seconds{alias,class}            arrival to end
+//   hanse_request_duration_seconds{alias,class}            arrival to end, of answered ones
 //   hanse_time_to_first_token_seconds{alias,class}         arrival to first token, all attempts
-//   hanse_inter_token_latency_seconds{alias,site}          time per output token after the first
+//   hanse_inter_token_latency_seconds{variant,site}        time per output token after the first
 //   hanse_attempts_total{site,outcome}                     outcome: answered, cancelled or a
 //   failure hanse_attempt_time_to_first_token_seconds{site}        attempt opened to first token
 //   hanse_first_token_prediction_ratio{site}               measured over predicted
