@@ -84,7 +84,8 @@ class Walk:
         self._print_question(data)
         begun = time.monotonic()
         first = 0.0
-        text, finish, usage, hanse = "", None, None, {}
+        text, finish, usage = "", None, None
+        hanse: dict[str, typing.Any] = {}
         with client.chat.completions.create(
             model="smollm2",
             messages=[{"role": "user", "content": QUESTION}],
@@ -188,9 +189,10 @@ class Walk:
             )
         return json.loads(done.stdout)
 
-    def explain(self) -> str:
-        """Shows the decision about the last request."""
-        return self.command("explain", self.last_request_id)
+    def explain(self) -> typing.Any:
+        """Shows the decision about the last request; returns it for programs."""
+        self.command("explain", self.last_request_id)
+        return self.command_json("explain", self.last_request_id)
 
     def claim(self, holds: bool, claim: str, found: object = None) -> None:
         """States a claim, or ends the walk."""
@@ -240,13 +242,16 @@ def _engine_tokens(site: layout.Site) -> int | None:
 def ordinary(walk: Walk) -> None:
     """Nothing is said about the data."""
     answer = walk.ask()
-    if READY.explain:
-        walk.explain()
+    record = walk.explain() if READY.explain else None
     if READY.placement:
         walk.claim(answer.site == "ashburn", "ashburn answered: permitted, and the cheapest", answer.site)
     walk.claim(answer.attempts == 1, "the first attempt succeeded", answer.attempts)
     walk.claim(bool(answer.request_id), "the answer carries a request id of ours")
     _claim_whole(walk, answer)
+    if record:
+        attempt = record["attempts"][0]
+        both = "first_token_ns" in attempt["predicted"] and "first_token_ns" in attempt["measured"]
+        walk.claim(both, "the time to the first token was predicted, and measured")
     if READY.cost:
         walk.claim(bool(answer.cost), "the answer carries its price")
 
@@ -254,14 +259,16 @@ def ordinary(walk: Walk) -> None:
 def personal(walk: Walk) -> None:
     """The same request about people in the EU."""
     answer = walk.ask(data=PERSONAL)
-    reasons = walk.explain()
+    record = walk.explain()
     walk.claim(answer.site == "hamburg", "hamburg answered", answer.site)
     _claim_whole(walk, answer)
     for site, rule in (
         ("ashburn", "eu-personal-stays-in-the-eu"),
         ("frankfurt", "eu-personal-out-of-foreign-reach"),
     ):
-        walk.claim(site in reasons and rule in reasons, f"{site} was refused by {rule}")
+        refusals = _site(record, site).get("refusals", [])
+        found = [refusal["rule"] for refusal in refusals if refusal["facts"]]
+        walk.claim(rule in found, f"{site} was refused by {rule}", ", ".join(found) or "no refusal")
 
 
 def engine_lost(walk: Walk) -> None:
@@ -270,10 +277,12 @@ def engine_lost(walk: Walk) -> None:
     say()
     walk.grid.kill("hamburg")
     answer = walk.ask(data=PERSONAL)
-    reasons = walk.explain()
+    record = walk.explain()
     walk.claim(answer.site == "lyon", "lyon answered, which is lawful too", answer.site)
     _claim_whole(walk, answer)
-    walk.claim("hamburg" in reasons, "the record says what became of hamburg")
+    verdict = _site(record, "hamburg")["verdict"]
+    told = {"failed": "the attempt at hamburg failed", "circuit_open": "hamburg was known to be down"}
+    walk.claim(verdict in told, f"the record says why not hamburg: {told.get(verdict)}", verdict)
 
 
 def nobody_may(walk: Walk) -> None:
@@ -281,9 +290,10 @@ def nobody_may(walk: Walk) -> None:
     before = walk.work_done()
     refusal = walk.refused(data=PERSONAL_HEALTH)
     say()
-    walk.explain()
+    record = walk.explain()
     walk.claim(refusal.status == 403, "the client got 403", refusal.status)
     walk.claim("health-needs-hds" in refusal.message, "the error names the rule that stood in the way")
+    walk.claim(not record["attempts"], "the record shows no attempt", record["attempts"])
     _claim_untouched(walk, before)
 
 
@@ -305,6 +315,14 @@ def books(walk: Walk) -> None:
     walk.command("books", "balance")
     walk.command("books", "verify")
     walk.claim(True, "the books balance, and the journal alone says so")
+
+
+def _site(record: typing.Any, name: str) -> typing.Any:
+    """What a record says about one site."""
+    for site in record["sites"]:
+        if site["site"] == name:
+            return site
+    raise ClaimFailed(f"The record does not mention {name}.")
 
 
 def _claim_whole(walk: Walk, answer: Answer) -> None:
