@@ -1,0 +1,82 @@
+#include "drivers/replay/simulation.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/dispatch/testing/small_grid.h"
+
+namespace hanse::replay {
+namespace {
+
+using dispatch::Snapshot;
+using dispatch::SnapshotRef;
+using dispatch::testing::shared;
+using dispatch::testing::small_grid;
+
+// The same sites in the opposite order: every index changes, no name does.
+Snapshot with_sites_reversed(Snapshot snapshot) {
+  const fleet::Fleet before = std::move(snapshot.fleet);
+  const std::size_t last = before.sites.size() - 1;
+  snapshot.fleet = {};
+  snapshot.fleet.suppliers = before.suppliers;
+  for (std::size_t i = 0; i <= last; ++i) {
+    snapshot.fleet.sites.add(before.sites[SiteId(last - i)]);
+    snapshot.fleet.links.push_back(before.links[last - i]);
+  }
+  for (std::size_t i = before.offers.size(); i-- > 0;) {
+    fleet::Offer offer = before.offers[OfferId(i)];
+    offer.site = SiteId(last - offer.site.value());
+    snapshot.fleet.offers.add(std::move(offer));
+  }
+  snapshot.digest = sha256("reversed");
+  return snapshot;
+}
+
+// Hamburg closes for good, and everybody may spend less than before.
+Snapshot with_less(Snapshot snapshot) {
+  snapshot.fleet.sites[*snapshot.fleet.sites.find("hamburg")].retired = true;
+  for (std::size_t i = 0; i < snapshot.tenants.tenants.size(); ++i) {
+    snapshot.tenants.tenants[TenantId(i)].budget = Money(20'000);
+    snapshot.tenants.keys[KeyId(i)].budget = Money(15'000);
+  }
+  snapshot.digest = sha256("less");
+  return snapshot;
+}
+
+SimulationOptions options_of(std::uint64_t seed) {
+  SimulationOptions options = swarm(seed);
+  // Every other run lives through two changes of its configuration.
+  if (seed % 2 == 0) {
+    options.later_snapshots = {shared(with_sites_reversed(small_grid())),
+                               shared(with_less(small_grid()))};
+  }
+  return options;
+}
+
+// HANSE_SEED=N looks at one run again, HANSE_SEEDS=N goes on for longer than
+// a unit test does.
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(Simulation, KeepsEveryRuleWhateverGoesWrong) {
+  const SnapshotRef snapshot = shared(small_grid());
+  const std::uint64_t only = from_environment("HANSE_SEED", 0);
+  const std::uint64_t first = only != 0 ? only : 1;
+  const std::uint64_t seeds = only != 0 ? 1 : from_environment("HANSE_SEEDS", 300);
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    const SimulationReport report = run_simulation(snapshot, options_of(seed));
+    if (only != 0) fmt::print("{}", describe(report));
+    ASSERT_TRUE(report.holds()) << describe(report) << "to see it again: HANSE_SEED=" << seed
+                                << " hanse_drivers_replay_test --gtest_filter=Simulation.Keeps*";
+  }
+}
+
+}  // namespace
+}  // namespace hanse::replay

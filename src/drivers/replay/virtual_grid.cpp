@@ -1,0 +1,373 @@
+#include "drivers/replay/virtual_grid.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace hanse::replay {
+namespace {
+
+// Each open request has a limit, a batch, a leaving client, a step and a few
+// pieces of its answer on their way; sites have probes.
+constexpr std::size_t kHappeningsPerRequest = 256;
+constexpr std::size_t kHappeningsBeside = 1'000'000;
+
+// Probes and wake-ups wait for nothing; and a probe's site is an index of the
+// snapshot at hand, which may be another one when the turn ends.
+bool needs_no_entry(const dispatch::Action& action) {
+  return std::holds_alternative<dispatch::Probe>(action) ||
+         std::holds_alternative<dispatch::WakeAt>(action);
+}
+
+// A ledger in its first epoch, as a journal begins.
+ledger::Ledger new_books(WallTime at) {
+  ledger::Ledger books;
+  const ledger::Entry begin{
+      .at = at, .body = ledger::EpochStarted{.epoch = ledger::Epoch(1), .machine_boot = {}}};
+  HANSE_CHECK(books.apply(begin).has_value());
+  return books;
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome::Told told) {
+  switch (told) {
+    case Outcome::Told::whole: return "whole";
+    case Outcome::Told::error: return "error";
+    case Outcome::Told::error_event: return "error_event";
+    case Outcome::Told::nothing: return "nothing";
+  }
+  return "unknown";
+}
+
+VirtualGrid::VirtualGrid(dispatch::SnapshotRef snapshot, Director& director,
+                         const GridOptions& options)
+    : director_(director),
+      options_(options),
+      clock_(options.starts_at),
+      queue_(options.dispatch.requests_max * kHappeningsPerRequest + kHappeningsBeside),
+      random_(options.seed),
+      ledger_(new_books(options.starts_at)),
+      witness_(snapshot, new_books(options.starts_at), options.dispatch),
+      dispatch_(snapshot, ledger_, treasurer_, options.dispatch, clock_.now()),
+      exchanges_(options.dispatch.requests_max) {
+  // The lowest slot is taken first.
+  for (std::uint32_t slot = options.dispatch.requests_max; slot-- > 0;) free_slots_.push_back(slot);
+  learn_of_sites(*snapshot);
+}
+
+VirtualGrid::~VirtualGrid() = default;
+
+void VirtualGrid::learn_of_sites(const dispatch::Snapshot& snapshot) {
+  for (const fleet::Site& site : snapshot.fleet.sites) {
+    if (!places_.emplace(site.name, sites_.size()).second) continue;
+    sites_.push_back({.name = site.name, .model = SiteModel(site.slots)});
+  }
+}
+
+void VirtualGrid::site_becomes(MonotonicTime time, std::string_view site, Condition condition) {
+  const auto place = places_.find(site);
+  HANSE_CHECK(place != places_.end());
+  at(time, SiteBecomes{.place = place->second, .condition = condition});
+}
+
+void VirtualGrid::snapshot_changes(MonotonicTime time, dispatch::SnapshotRef snapshot) {
+  learn_of_sites(*snapshot);
+  at(time, SnapshotChanges{std::move(snapshot)});
+}
+
+void VirtualGrid::record_to(std::string& out, SnapshotText text_of) {
+  struct Sink final : ledger::EntrySink {
+    explicit Sink(dispatch::RecordingWriter& to) : writer(to) {}
+    ledger::Position append(const ledger::Entry& entry) override {
+      writer.entry(entry);
+      return {};
+    }
+    dispatch::RecordingWriter& writer;
+  };
+  text_of_ = std::move(text_of);
+  // The books as they were before dispatch opened its first account.
+  ledger::Ledger books = new_books(options_.starts_at);
+  const dispatch::Snapshot& snapshot = dispatch_.snapshot();
+  recording_.emplace(out, dispatch::RecordingStart{.options = options_.dispatch,
+                                                   .at = clock_.now(),
+                                                   .snapshot = snapshot.digest,
+                                                   .journal = {},
+                                                   .position = books.position()});
+  Sink sink(*recording_);
+  books.seal(options_.starts_at, sink);
+  recording_->snapshot(snapshot.digest, text_of_(snapshot));
+}
+
+void VirtualGrid::record(const dispatch::Event& event, std::uint64_t actions_digest) {
+  if (const auto* changed = std::get_if<dispatch::SnapshotChanged>(&event)) {
+    recording_->snapshot(changed->snapshot->digest, text_of_(*changed->snapshot));
+  }
+  recording_->event(event, clock_.now(), actions_digest);
+}
+
+void VirtualGrid::run() {
+  at(clock_.monotonic(), WakeUp{});
+  await_next_client();
+  while ((more_clients_ || dispatch_.open_requests() > 0 || turn_ends_) && !queue_.empty()) {
+    if (++counts_.happenings > options_.happenings_max) {
+      return witness_.complain("the run does not end");
+    }
+    clock_.advance_to(queue_.next_time());
+    const Happening happening = queue_.pop();
+    std::visit([this](const auto& what) { happen(what); }, happening);
+    if (!complaints().empty()) return;  // what follows from a broken rule says nothing
+  }
+  counts_.queue_longest = queue_.longest();
+  if (recording_) recording_->end();
+  witness_.quiet(dispatch_);
+}
+
+void VirtualGrid::at(MonotonicTime time, Happening happening) {
+  HANSE_CHECK(queue_.try_push(time, std::move(happening)));
+}
+
+std::size_t VirtualGrid::tell(const dispatch::Event& event) {
+  const Instant now = clock_.now();
+  witness_.event(event, now);
+  ++counts_.events;
+  std::size_t count = 0;
+  RunDigest digest;
+  dispatch::Actions actions;
+  auto progress = dispatch_.on(event, now, actions);
+  while (true) {
+    for (const dispatch::Action& action : actions) {
+      dispatch::add_to(digest, action);
+      witness_.action(action, dispatch_, now);
+      if (needs_no_entry(action)) {
+        perform(action);
+      } else {
+        waiting_.push_back(action);
+      }
+    }
+    count += actions.size();
+    if (progress == dispatch::Dispatch::Progress::done) break;
+    actions.clear();
+    progress = dispatch_.more(actions);
+  }
+  counts_.actions += count;
+  digest_.add_signed(now.monotonic.count());
+  digest_.add(digest.value());
+  if (recording_) record(event, digest.value());
+  if (!turn_ends_ && !waiting_.empty()) {
+    turn_ends_ = true;
+    const auto most = static_cast<std::uint64_t>(options_.turn_max.count());
+    at(now.monotonic + Duration(static_cast<std::int64_t>(random_.below(most + 1))), TurnEnds{});
+  }
+  witness_.done(dispatch_);
+  return count;
+}
+
+// --- Clients -----------------------------------------------------------------
+
+void VirtualGrid::await_next_client() {
+  if (const auto time = director_.next_arrival()) {
+    at(std::max(*time, clock_.monotonic()), ClientComes{});
+  } else {
+    more_clients_ = false;
+  }
+}
+
+void VirtualGrid::happen(const ClientComes&) {
+  Asked asked = director_.ask(dispatch_.snapshot());
+  await_next_client();
+  if (free_slots_.empty()) {
+    ++counts_.turned_away;
+    return director_.turned_away(asked);
+  }
+  ++counts_.requests;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  Exchange& exchange = exchanges_[slot];
+  const std::uint32_t generation = exchange.ref.generation + 1;
+  exchange = {};
+  exchange.ref = {.slot = slot, .generation = generation};
+  exchange.open = true;
+  exchange.asked = std::move(asked);
+  exchange.asked.arrived.request = exchange.ref;
+  if (exchange.asked.leaves_after) {
+    at(clock_.monotonic() + *exchange.asked.leaves_after, ClientLeaves{exchange.ref});
+  }
+  tell(exchange.asked.arrived);
+}
+
+void VirtualGrid::happen(const ClientLeaves& leaving) {
+  const Exchange& exchange = exchanges_[leaving.request.slot];
+  if (!exchange.open || exchange.ref != leaving.request) return;
+  tell(dispatch::ClientGone{.request = exchange.ref, .usage = counted_here(exchange)});
+}
+
+// --- Sites -------------------------------------------------------------------
+
+void VirtualGrid::happen(const JobReachesSite& reaching) {
+  Site& site = sites_[reaching.place];
+  // It was given up on its way, or the link is cut.
+  if (!ways_.contains(reaching.job.id) || site.model.condition() == Condition::cut_off) return;
+  site.model.open(reaching.job, clock_.monotonic(), reactions_);
+  emit_reactions(reaching.place);
+}
+
+void VirtualGrid::happen(const SiteSteps& stepping) {
+  sites_[stepping.place].model.step(stepping.job, clock_.monotonic(), reactions_);
+  emit_reactions(stepping.place);
+}
+
+void VirtualGrid::happen(const GatewayCloses& closing) {
+  // Also over a link that is cut: an engine notices by itself that its peer
+  // has gone.
+  sites_[closing.place].model.close(closing.job, clock_.monotonic(), reactions_);
+  emit_reactions(closing.place);
+}
+
+void VirtualGrid::happen(const SiteBecomes& becoming) {
+  sites_[becoming.place].model.become(becoming.condition, clock_.monotonic(), reactions_);
+  emit_reactions(becoming.place);
+}
+
+void VirtualGrid::emit_reactions(Place place) {
+  for (const auto& [time, job] : reactions_.steps) at(time, SiteSteps{.place = place, .job = job});
+  for (const Saying& saying : reactions_.sayings) {
+    const auto way = ways_.find(saying.job);
+    if (way == ways_.end()) continue;  // nobody listens any more
+    at(clock_.monotonic() + way->second.one_way,
+       SiteSays{.place = place, .slot = way->second.slot, .saying = saying});
+  }
+  reactions_.steps.clear();
+  reactions_.sayings.clear();
+}
+
+void VirtualGrid::happen(const SiteSays& says) {
+  Exchange* exchange = find(says.slot, says.saying.job);
+  if (exchange == nullptr || sites_[says.place].model.condition() == Condition::cut_off) return;
+  const Saying& saying = says.saying;
+  switch (saying.kind) {
+    case Saying::Kind::connected: exchange->watch.connected(clock_.monotonic()); return;
+    case Saying::Kind::answered: return answered(*exchange, saying.output);
+    case Saying::Kind::finished: {
+      exchange->arrived = saying.output;
+      Usage usage = counted_here(*exchange);
+      if (saying.usage) usage = {.tokens = *saying.usage};
+      return end_attempt(*exchange, answer::Failure::none, usage, {});
+    }
+    case Saying::Kind::failed:
+      return end_attempt(*exchange, saying.failure, counted_here(*exchange), saying.retry_after);
+  }
+}
+
+void VirtualGrid::answered(Exchange& exchange, Tokens output) {
+  const bool is_first = exchange.arrived == Tokens(0);
+  exchange.arrived = output;
+  exchange.watch.answered(clock_.monotonic());
+  if (is_first) {
+    tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.attempt});
+  }
+  let_leave(exchange);
+  if (exchange.batch_pending) return;
+  exchange.batch_pending = true;
+  at(clock_.monotonic() + options_.progress_every,
+     BatchIsDue{.slot = exchange.ref.slot, .job = *exchange.job});
+}
+
+void VirtualGrid::let_leave(Exchange& exchange) {
+  if (!exchange.asked.arrived.streamed) return;
+  const Tokens may = std::min(exchange.arrived, exchange.released);
+  if (may <= exchange.left) return;
+  exchange.left = may;
+  witness_.left(exchange.ref, exchange.left);
+}
+
+void VirtualGrid::happen(const BatchIsDue& due) {
+  Exchange* exchange = find(due.slot, due.job);
+  if (exchange == nullptr) return;
+  exchange->batch_pending = false;
+  if (exchange->told == exchange->arrived) return;
+  exchange->told = exchange->arrived;
+  tell(dispatch::Progressed{
+      .request = exchange->ref, .attempt = exchange->attempt, .output = exchange->arrived});
+}
+
+void VirtualGrid::happen(const LimitRings& ringing) {
+  Exchange* exchange = find(ringing.slot, ringing.job);
+  if (exchange == nullptr) return;
+  if (exchange->watch.due() > clock_.monotonic()) return at(exchange->watch.due(), ringing);
+  end_attempt(*exchange, exchange->watch.failure(), counted_here(*exchange), {});
+}
+
+void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure, const Usage& usage,
+                              std::optional<Duration> retry_after) {
+  const dispatch::AttemptEnded ended{.request = exchange.ref,
+                                     .attempt = exchange.attempt,
+                                     .failure = failure,
+                                     .usage = usage,
+                                     .retry_after = retry_after};
+  drop_attempt(exchange);
+  if (options_.late_news_ppm > 0 && random_.chance_ppm(options_.late_news_ppm)) {
+    at(clock_.monotonic() + microseconds(static_cast<std::int64_t>(random_.below(2'000'000))),
+       LateNews{.request = ended.request, .attempt = ended.attempt});
+  }
+  tell(ended);
+}
+
+Usage VirtualGrid::counted_here(const Exchange& exchange) {
+  Usage usage;
+  if (exchange.arrived == Tokens(0)) return usage;
+  usage.estimated = true;
+  usage.tokens[TokenKind::prompt] = std::min(Tokens((exchange.asked.arrived.prompt_bytes + 3) / 4),
+                                             exchange.asked.arrived.prompt_tokens_max);
+  usage.tokens[TokenKind::output] = exchange.arrived;
+  return usage;
+}
+
+VirtualGrid::Exchange* VirtualGrid::find(std::uint32_t slot, JobId job) {
+  Exchange& exchange = exchanges_[slot];
+  return exchange.open && exchange.job == job ? &exchange : nullptr;
+}
+
+// --- The grid itself ---------------------------------------------------------
+
+void VirtualGrid::happen(const ProbeReturns& returning) {
+  // Indices of sites are a snapshot's, and it may have changed meanwhile.
+  const auto site = dispatch_.snapshot().fleet.sites.find(sites_[returning.place].name);
+  if (site) tell(dispatch::SiteProbed{.site = *site, .healthy = returning.healthy});
+}
+
+void VirtualGrid::happen(const WakeUp&) {
+  next_wake_.reset();
+  tell(dispatch::Woke{});
+}
+
+void VirtualGrid::happen(const TurnEnds&) {
+  turn_ends_ = false;
+  performing_.swap(waiting_);
+  for (const dispatch::Action& action : performing_) perform(action);
+  performing_.clear();
+}
+
+void VirtualGrid::happen(const LateNews& news) {
+  const Exchange& exchange = exchanges_[news.request.slot];
+  const bool under_way =
+      exchange.ref == news.request && exchange.job && exchange.attempt == news.attempt;
+  if (under_way) return;
+  ++counts_.late_news;
+  const std::size_t actions =
+      tell(dispatch::FirstToken{.request = news.request, .attempt = news.attempt}) +
+      tell(dispatch::Progressed{
+          .request = news.request, .attempt = news.attempt, .output = Tokens(1'000)}) +
+      tell(dispatch::AttemptEnded{
+          .request = news.request, .attempt = news.attempt, .usage = {}, .retry_after = {}});
+  if (actions > 0) witness_.complain("late news of an attempt that is over changes something");
+}
+
+void VirtualGrid::happen(const SnapshotChanges& changing) {
+  tell(dispatch::SnapshotChanged{changing.snapshot});
+}
+
+}  // namespace hanse::replay

@@ -1,0 +1,289 @@
+// src/drivers/replay/virtual_grid.h
+// A grid in virtual time: the production dispatch between simulated clients
+// and simulated sites.
+//
+// It is a driver like `serve`, with a queue for a reactor: it turns what
+// clients and sites do into events, performs the actions that come back, and
+// keeps the limits it was given. What clients ask and what goes wrong is the
+// director's to say; a witness looks at every action. Nothing here knows the
+// real time: a run takes as long as its decisions do.
+//
+// One thread. Bounded by the requests open at once, as dispatch is.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/random.h"
+#include "core/dispatch/dispatch.h"
+#include "core/dispatch/recording.h"
+#include "core/ledger/budget.h"
+#include "drivers/replay/attempt_watch.h"
+#include "drivers/replay/event_queue.h"
+#include "drivers/replay/site_model.h"
+#include "drivers/replay/trouble.h"
+#include "drivers/replay/virtual_clock.h"
+#include "drivers/replay/witness.h"
+
+namespace hanse::replay {
+
+// What a client asks, and what is true of it although the gateway cannot know.
+struct Asked {
+  dispatch::Arrived arrived;  // all but the reference
+  Tokens prompt{0};           // all of it, cached tokens among them
+  Tokens cached{0};
+  Tokens output{0};  // of the whole answer
+  std::optional<Duration> leaves_after;
+  std::uint64_t tag = 0;  // the director's own
+};
+
+// What the client was told in the end.
+struct Outcome {
+  enum class Told : std::uint8_t {
+    whole,        // the answer
+    error,        // instead of an answer
+    error_event,  // after a part of it
+    nothing,      // it had gone
+  };
+
+  Told told = Told::nothing;
+  Tokens delivered{0};
+  std::optional<Duration> retry_after;
+  answer::Failure last_failure = answer::Failure::none;
+};
+
+std::string_view to_string(Outcome::Told told);
+
+class Director {
+ public:
+  virtual ~Director() = default;
+
+  // When the next client comes; not before the one before it. Nothing: all
+  // have come.
+  virtual std::optional<MonotonicTime> next_arrival() = 0;
+  // What that client asks. Its ids are those of `snapshot`, the newest.
+  virtual Asked ask(const dispatch::Snapshot& snapshot) = 0;
+  // How `site` treats an attempt; the first of a request is 0.
+  virtual AttemptScript script(const Asked& asked, std::string_view site, std::uint8_t attempt) = 0;
+  // `request` has ended; its record can be read until this returns.
+  virtual void ended(const Asked& asked, const Outcome& outcome, const dispatch::Dispatch& dispatch,
+                     dispatch::RequestRef request) = 0;
+  // More requests were open than may be.
+  virtual void turned_away(const Asked& asked) { static_cast<void>(asked); }
+};
+
+struct GridOptions {
+  WallTime starts_at;
+  dispatch::DispatchOptions dispatch;
+  Duration progress_every = milliseconds(20);  // progress is told in batches
+  Duration probe_time_limit = seconds(1);
+  // Actions are performed when a turn of the loop ends, its entries having
+  // been written: so long after the first of them at most. Until then more
+  // may happen, as it does live.
+  Duration turn_max = microseconds(200);
+  // How often news of an attempt comes once more when it is over, and the seed
+  // by which that is drawn.
+  std::uint32_t late_news_ppm = 0;
+  std::uint64_t seed = 0;
+  // A run of more happenings than this does not end by itself.
+  std::uint64_t happenings_max = 200'000'000;
+};
+
+struct GridCounts {
+  std::uint64_t happenings = 0;
+  std::uint64_t events = 0;   // told to dispatch
+  std::uint64_t actions = 0;  // that came back
+  std::uint64_t requests = 0;
+  std::uint64_t attempts = 0;
+  std::uint64_t turned_away = 0;
+  std::uint64_t late_news = 0;
+  std::size_t queue_longest = 0;
+};
+
+// What a snapshot is loaded from again, for recordings.
+using SnapshotText = std::function<std::string(const dispatch::Snapshot& snapshot)>;
+
+class VirtualGrid {
+ public:
+  // Requires: `director` outlives the grid.
+  VirtualGrid(dispatch::SnapshotRef snapshot, Director& director, const GridOptions& options);
+  ~VirtualGrid();
+  VirtualGrid(const VirtualGrid&) = delete;
+  VirtualGrid& operator=(const VirtualGrid&) = delete;
+
+  // Something happens to the grid at a time. Requires: it has not run yet.
+  void site_becomes(MonotonicTime at, std::string_view site, Condition condition);
+  void snapshot_changes(MonotonicTime at, dispatch::SnapshotRef snapshot);
+
+  // Writes the run to `out` as `serve --record` writes a live one.
+  // Requires: it has not run yet; `out` outlives the run.
+  void record_to(std::string& out, SnapshotText text_of);
+
+  // Until all clients have come and all requests have ended. Requires: not
+  // called before.
+  void run();
+
+  [[nodiscard]] Instant now() const { return clock_.now(); }
+  [[nodiscard]] const GridCounts& counts() const { return counts_; }
+  [[nodiscard]] const dispatch::Dispatch& dispatch() const { return dispatch_; }
+  [[nodiscard]] const std::vector<std::string>& complaints() const { return witness_.complaints(); }
+  [[nodiscard]] const ledger::Ledger& books() const { return witness_.books(); }
+  // Of all actions and their times.
+  [[nodiscard]] std::uint64_t digest() const { return digest_.value(); }
+
+ private:
+  // A site by its place in `sites_`: the machines stay when a new snapshot
+  // counts them in another order.
+  using Place = std::size_t;
+  struct Site {
+    std::string name;
+    SiteModel model;
+  };
+  // A request as the driver keeps it, by slot.
+  struct Exchange {
+    dispatch::RequestRef ref;
+    bool open = false;
+    Asked asked;
+    // The attempt under way; no job: there is none.
+    std::optional<JobId> job;
+    std::uint8_t attempt = 0;
+    Place place = 0;
+    Duration one_way;  // to the site
+    AttemptWatch watch;
+    Tokens arrived{0};   // from the site
+    Tokens left{0};      // for the client
+    Tokens released{0};  // may leave
+    Tokens told{0};      // of those that arrived, to dispatch as progress
+    bool batch_pending = false;
+  };
+
+  // What waits in the queue.
+  struct ClientComes {};
+  struct ClientLeaves {
+    dispatch::RequestRef request;
+  };
+  struct JobReachesSite {
+    Place place = 0;
+    Job job;
+  };
+  struct SiteSteps {
+    Place place = 0;
+    JobId job;
+  };
+  struct SiteSays {
+    Place place = 0;
+    std::uint32_t slot = 0;
+    Saying saying;
+  };
+  struct GatewayCloses {
+    Place place = 0;
+    JobId job;
+  };
+  struct LimitRings {
+    std::uint32_t slot = 0;
+    JobId job;
+  };
+  struct BatchIsDue {
+    std::uint32_t slot = 0;
+    JobId job;
+  };
+  struct ProbeReturns {
+    Place place = 0;
+    bool healthy = false;
+  };
+  struct WakeUp {};
+  struct TurnEnds {};
+  struct LateNews {
+    dispatch::RequestRef request;
+    std::uint8_t attempt = 0;
+  };
+  struct SiteBecomes {
+    Place place = 0;
+    Condition condition = Condition::up;
+  };
+  struct SnapshotChanges {
+    dispatch::SnapshotRef snapshot;
+  };
+  using Happening = std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays,
+                                 GatewayCloses, LimitRings, BatchIsDue, ProbeReturns, WakeUp,
+                                 TurnEnds, LateNews, SiteBecomes, SnapshotChanges>;
+
+  void happen(const ClientComes&);
+  void happen(const ClientLeaves& leaving);
+  void happen(const JobReachesSite& reaching);
+  void happen(const SiteSteps& stepping);
+  void happen(const SiteSays& saying);
+  void happen(const GatewayCloses& closing);
+  void happen(const LimitRings& ringing);
+  void happen(const BatchIsDue& due);
+  void happen(const ProbeReturns& returning);
+  void happen(const WakeUp&);
+  void happen(const TurnEnds&);
+  void happen(const LateNews& news);
+  void happen(const SiteBecomes& becoming);
+  void happen(const SnapshotChanges& changing);
+
+  void perform(const dispatch::Action& action);
+  void open_attempt(const dispatch::OpenAttempt& action);
+  void probe(SiteId site);
+  void release(const dispatch::Release& action);
+  void end(dispatch::RequestRef request, Outcome outcome);
+
+  // Gives `event` to dispatch; what comes back is performed when the turn
+  // ends. Returns how much it was.
+  std::size_t tell(const dispatch::Event& event);
+  void at(MonotonicTime time, Happening happening);
+  void await_next_client();
+  void answered(Exchange& exchange, Tokens output);
+  void let_leave(Exchange& exchange);
+  void end_attempt(Exchange& exchange, answer::Failure failure, const Usage& usage,
+                   std::optional<Duration> retry_after);
+  // Closes the attempt under way; the site learns of it a way later.
+  void drop_attempt(Exchange& exchange);
+  void emit_reactions(Place place);
+  [[nodiscard]] static Usage counted_here(const Exchange& exchange);
+  Exchange* find(std::uint32_t slot, JobId job);
+  void record(const dispatch::Event& event, std::uint64_t actions_digest);
+  void learn_of_sites(const dispatch::Snapshot& snapshot);
+
+  Director& director_;
+  GridOptions options_;
+  VirtualClock clock_;
+  EventQueue<Happening> queue_;
+  Random random_;
+  ledger::Treasurer treasurer_;
+  ledger::Ledger ledger_;
+  Witness witness_;
+  dispatch::Dispatch dispatch_;
+  std::vector<Site> sites_;
+  std::map<std::string, Place, std::less<>> places_;
+  std::vector<Exchange> exchanges_;  // by slot
+  std::vector<std::uint32_t> free_slots_;
+  // The way back from a site, of each attempt under way.
+  struct Way {
+    std::uint32_t slot = 0;
+    Duration one_way;
+  };
+  std::map<JobId, Way> ways_;
+  std::int64_t jobs_ = 0;
+  std::optional<MonotonicTime> next_wake_;
+  std::vector<dispatch::Action> waiting_;  // for the turn's end
+  std::vector<dispatch::Action> performing_;
+  bool turn_ends_ = false;  // when it has been put into the queue
+  bool more_clients_ = true;
+  Reactions reactions_;  // scratch
+  std::optional<dispatch::RecordingWriter> recording_;
+  SnapshotText text_of_;
+  GridCounts counts_;
+  RunDigest digest_;
+};
+
+}  // namespace hanse::replay

@@ -1,0 +1,355 @@
+#include "drivers/replay/witness.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "core/dispatch/policy_of_attempts.h"
+
+namespace hanse::replay {
+namespace {
+
+using dispatch::Dispatch;
+using dispatch::RequestRef;
+
+// A limit is noticed when its timer rings, and the answer's way back is as
+// long as the link.
+constexpr Duration kSlack = seconds(1);
+
+template <typename Value>
+bool contains(const std::vector<Value>& values, Value value) {
+  return std::ranges::find(values, value) != values.end();
+}
+
+// Which request an event is about, if any.
+struct AboutVisitor {
+  std::optional<RequestRef> operator()(const dispatch::Arrived& e) const { return e.request; }
+  std::optional<RequestRef> operator()(const dispatch::FirstToken& e) const { return e.request; }
+  std::optional<RequestRef> operator()(const dispatch::Progressed& e) const { return e.request; }
+  std::optional<RequestRef> operator()(const dispatch::AttemptEnded& e) const { return e.request; }
+  std::optional<RequestRef> operator()(const dispatch::ClientGone& e) const { return e.request; }
+  template <typename Other>
+  std::optional<RequestRef> operator()(const Other&) const {
+    return std::nullopt;
+  }
+};
+
+// Which request an entry is about; nothing for accounts, epochs and seals.
+std::optional<ledger::RequestNumber> number_of(const ledger::EntryBody& body) {
+  return std::visit(
+      []<typename Body>(const Body& entry) -> std::optional<ledger::RequestNumber> {
+        if constexpr (requires { entry.request; }) {
+          return entry.request;
+        } else {
+          return std::nullopt;
+        }
+      },
+      body);
+}
+
+}  // namespace
+
+Witness::Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books,
+                 const dispatch::DispatchOptions& options)
+    : snapshot_(std::move(snapshot)),
+      books_(std::move(books)),
+      options_(options),
+      watched_(options.requests_max) {}
+
+void Witness::event(const dispatch::Event& event, Instant now) {
+  static_cast<void>(now);
+  const auto about = std::visit(AboutVisitor{}, event);
+  about_request_ = about.has_value();
+  about_ = about.value_or(RequestRef());
+  if (const auto* arrived = std::get_if<dispatch::Arrived>(&event)) {
+    Watched& request = watched(arrived->request);
+    expect(!request.open, arrived->request, "a slot that is in use is not given out");
+    request = {};
+    request.ref = arrived->request;
+    request.open = true;
+    request.streamed = arrived->streamed;
+  } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
+    Watched& request = watched(ended->request);
+    if (request.open && request.ref == ended->request && ended->attempt + 1 == request.attempts) {
+      request.attempt_open = false;
+    }
+  } else if (const auto* changed = std::get_if<dispatch::SnapshotChanged>(&event)) {
+    snapshot_ = changed->snapshot;
+  }
+}
+
+struct Witness::ActionVisitor {
+  Witness& witness;
+  const Dispatch& dispatch;
+  const dispatch::Action& action;
+  Instant now;
+
+  void operator()(std::monostate) const { witness.complain("an action is empty"); }
+  void operator()(const dispatch::Append& a) const {
+    const bool closes = std::holds_alternative<ledger::RequestClosed>(a.entry.body) ||
+                        std::holds_alternative<ledger::HoldReleased>(a.entry.body);
+    if (closes != a.closes.has_value() || (closes && *a.closes != witness.about_)) {
+      witness.complain("an entry that ends a request says so, and no other does");
+    }
+    witness.entry(a.entry, dispatch);
+  }
+  void operator()(const dispatch::OpenAttempt& a) const { witness.open_attempt(a, dispatch, now); }
+  void operator()(const dispatch::CancelAttempt& a) const {
+    if (Watched* request = witness.subject(a.request, "an attempt is cancelled")) {
+      witness.expect(request->attempt_open && a.attempt + 1 == request->attempts, a.request,
+                     "only the attempt under way is cancelled");
+      request->attempt_open = false;
+    }
+  }
+  void operator()(const dispatch::Release& a) const { witness.release(a, dispatch); }
+  void operator()(const dispatch::Finish& a) const {
+    witness.end(a.request, action, dispatch, now);
+  }
+  void operator()(const dispatch::Refuse& a) const {
+    witness.end(a.request, action, dispatch, now);
+  }
+  void operator()(const dispatch::Forget& a) const {
+    witness.end(a.request, action, dispatch, now);
+  }
+  void operator()(const dispatch::Probe& a) const {
+    const auto& sites = witness.snapshot_->fleet.sites;
+    if (a.site.value() >= sites.size() || sites[a.site].retired) {
+      witness.complain("a site is probed that is retired or does not exist");
+    }
+  }
+  void operator()(const dispatch::WakeAt& a) const {
+    if (a.time <= now.monotonic) witness.complain("a wake-up is asked for the past");
+  }
+};
+
+void Witness::action(const dispatch::Action& action, const Dispatch& dispatch, Instant now) {
+  std::visit(ActionVisitor{*this, dispatch, action, now}, action);
+}
+
+void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
+  const auto number = number_of(entry.body);
+  Watched* request = nullptr;
+  if (number) {
+    if (!about_request_) return complain("an entry comes out of an event about no request");
+    request = &watched(about_);
+    if (!request->open || request->ref != about_) {
+      return complain("something is booked for a request that is over");
+    }
+    expect(dispatch.record(about_).number == *number, about_,
+           "the entries of an event are about its own request");
+  }
+  if (const auto posted = books_.apply(entry); !posted) {
+    return complain(fmt::format("the second ledger refuses {}: {}", ledger::kind_name(entry.body),
+                                posted.error().message));
+  }
+  if (const auto* hold = std::get_if<ledger::HoldOpened>(&entry.body)) {
+    holds_.emplace_back(hold->request, *hold);
+    budgets_hold(books_.account(hold->receivable).path);
+  } else if (std::holds_alternative<ledger::AttemptOpened>(entry.body)) {
+    request->attempt_written = true;
+    request->may_leave = Tokens(0);
+    request->released = Tokens(0);
+  } else if (const auto* watermark = std::get_if<ledger::Watermark>(&entry.body)) {
+    request->may_leave = watermark->supplier.may_leave[TokenKind::output];
+  } else if (number && !books_.is_open(*number)) {
+    std::erase_if(holds_, [&](const auto& open) { return open.first == *number; });
+  }
+}
+
+// A budget that was lowered below what is spent already stays exceeded, but
+// lets nothing more through; so it is looked at when a hold opens.
+void Witness::budgets_hold(std::string_view receivable) {
+  const auto line_holds = [&](const std::string& owner, const std::optional<Money>& budget) {
+    const std::string prefix = fmt::format("receivable/{}/", owner);
+    if (!budget || !receivable.starts_with(prefix)) return;
+    ledger::Sum used = books_.balance_below(prefix, options_.currency);
+    for (const auto& [number, hold] : holds_) {
+      if (books_.account(hold.receivable).path.starts_with(prefix)) used += hold.amount.count();
+    }
+    if (used > budget->count()) {
+      complain(fmt::format("{} owes and holds {} nano-units of a budget of {}", owner,
+                           static_cast<std::int64_t>(used), budget->count()));
+    }
+  };
+  for (const auto& tenant : snapshot_->tenants.tenants) line_holds(tenant.name, tenant.budget);
+  for (const auto& project : snapshot_->tenants.projects) {
+    line_holds(project.name, project.budget);
+  }
+  for (const auto& key : snapshot_->tenants.keys) line_holds(key.name, key.budget);
+}
+
+void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
+                           Instant now) {
+  Watched* request = subject(action.request, "an attempt is opened");
+  if (request == nullptr) return;
+  expect(!request->attempt_open, action.request, "one attempt follows the other");
+  expect(!request->something_left, action.request,
+         "nothing is begun anew once the client has a part of the answer");
+  expect(request->attempt_written, action.request, "an attempt is written down before it is sent");
+  expect(action.attempt == request->attempts, action.request, "attempts are counted without gaps");
+  expect(request->attempts < options_.attempts_max, action.request, "attempts are bounded");
+  expect(!contains(request->tried, action.permit.site()), action.request, "no site is asked twice");
+  request->tried.push_back(action.permit.site());
+  request->attempt_written = false;
+  request->attempt_open = true;
+  ++request->attempts;
+  attempt_is_lawful(action, dispatch, now);
+  attempt_is_in_time(action, dispatch, now);
+}
+
+void Witness::attempt_is_lawful(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
+                                Instant now) {
+  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
+  const dispatch::Record& record = dispatch.record(action.request);
+  const fleet::Offer& offer = snapshot.fleet.offers[action.offer];
+  expect(action.permit.site() == offer.site, action.request, "a permit is for the offer's site");
+  expect(action.permit.given_at() == now.wall, action.request, "a permit is of this instant");
+  expect(!snapshot.fleet.sites[offer.site].retired, action.request, "a retired site is not asked");
+  expect(contains(snapshot.catalog.aliases[record.alias].variants, offer.variant), action.request,
+         "an offer is of the alias that was asked for");
+  // The reasons are computed by other code than the sets that dispatch uses.
+  const gate::Question question{.policy = snapshot.tenants.tenants[record.tenant].policy,
+                                .labels = record.labels};
+  expect(judge(snapshot).explain(question, offer.site, now.wall).permitted, action.request,
+         "an attempt goes only where every rule permits it");
+}
+
+void Witness::attempt_is_in_time(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
+                                 Instant now) {
+  const dispatch::Record& record = dispatch.record(action.request);
+  const auto& latency_class =
+      dispatch.snapshot_of(action.request).catalog.classes[record.latency_class];
+  const Duration left =
+      latency_class.time_limit - elapsed(record.arrived_at.monotonic, now.monotonic);
+  const dispatch::AttemptLimits& limits = action.limits;
+  expect(limits.whole == left && left > Duration(0), action.request,
+         "an attempt may take what is left of the request's time");
+  for (const Duration limit : {limits.connect, limits.first_token, limits.between_tokens}) {
+    expect(limit > Duration(0) && limit <= left, action.request,
+           "each phase of an attempt has a limit within what is left");
+  }
+}
+
+void Witness::release(const dispatch::Release& action, const Dispatch& dispatch) {
+  Watched* request = subject(action.request, "tokens are released");
+  if (request == nullptr) return;
+  expect(request->streamed && request->attempt_open && action.attempt + 1 == request->attempts,
+         action.request, "only a stream under way is released");
+  expect(action.output >= request->released, action.request, "what was released stays released");
+  const Tokens most = dispatch::most_tokens(dispatch.record(action.request))[TokenKind::output];
+  expect(action.output <= request->may_leave ||
+             (action.output == dispatch::kNoTokenLimit && request->may_leave == most),
+         action.request, "no token is released past the watermark");
+  request->released = action.output;
+}
+
+void Witness::left(RequestRef ref, Tokens output) {
+  Watched& request = watched(ref);
+  expect(output <= request.released, ref, "no token leaves before it is released");
+  request.something_left = request.something_left || output > Tokens(0);
+}
+
+void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch& dispatch,
+                  Instant now) {
+  Watched* request = subject(ref, "a request ends");
+  if (request == nullptr) return;
+  request->open = false;
+  const dispatch::Record& record = dispatch.record(ref);
+  using dispatch::End;
+  const bool finished = std::holds_alternative<dispatch::Finish>(action);
+  const bool forgotten = std::holds_alternative<dispatch::Forget>(action);
+  expect(record.end != End::open, ref, "a request that ends says why");
+  expect(finished == (record.end == End::answered), ref, "a whole answer finishes, no other does");
+  expect(forgotten == (record.end == End::client_gone), ref,
+         "only a client that has gone is told nothing");
+  expect(!request->something_left || finished || forgotten || record.end == End::cut, ref,
+         "a loss in mid-stream is called one");
+  expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
+  expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
+  expect(record.attempts.size() == request->attempts, ref, "the record holds every attempt");
+  const auto& latency_class = dispatch.snapshot_of(ref).catalog.classes[record.latency_class];
+  expect(elapsed(record.arrived_at.monotonic, now.monotonic) <= latency_class.time_limit + kSlack,
+         ref, "a request ends within its class's time limit");
+  bill_is_right(record);
+}
+
+void Witness::bill_is_right(const dispatch::Record& record) {
+  using dispatch::End;
+  const bool may_cost =
+      record.end == End::answered || record.end == End::cut || record.end == End::client_gone;
+  if (!may_cost && (record.charged != Money() || record.written_off != Money())) {
+    complain(fmt::format("a request that ended as {} is charged", dispatch::to_string(record.end)));
+  }
+  if (record.charged > record.held) complain("more is charged than was held");
+}
+
+void Witness::done(const Dispatch& dispatch) {
+  if (books_.position() != dispatch.ledger().position()) {
+    complain("dispatch has booked what it told nobody");
+  }
+  if (books_.imbalance(options_.currency) != 0) complain("the accounts do not sum to zero");
+}
+
+void Witness::quiet(const Dispatch& dispatch) {
+  if (dispatch.open_requests() != 0) complain("requests are open although nothing will happen");
+  if (books_.open_requests() != 0 || books_.open_attempts() != 0) {
+    complain("the books hold open requests or attempts although nothing will happen");
+  }
+  for (const Watched& request : watched_) {
+    expect(!request.open, request.ref, "every request ends");
+  }
+  nothing_is_left(dispatch.world());
+}
+
+void Witness::nothing_is_left(const dispatch::World& world) {
+  const fleet::Fleet& fleet = world.snapshot->fleet;
+  fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
+    const auto& load = world.placement.loads().of(id);
+    if (load.sequences != 0 || load.prefilling != 0 || load.outstanding_tokens != Tokens(0)) {
+      complain(fmt::format("{} has load although nothing is under way", offer.name));
+    }
+  });
+  fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
+    if (world.attempts_at[id.value()] != 0 || world.health.of(id).trials_under_way != 0) {
+      complain(fmt::format("{} has attempts although nothing is under way", site.name));
+    }
+  });
+}
+
+Witness::Watched& Witness::watched(RequestRef request) { return watched_.at(request.slot); }
+
+Witness::Watched* Witness::subject(RequestRef ref, std::string_view what) {
+  Watched& request = watched(ref);
+  const bool right = request.open && request.ref == ref && about_request_ && about_ == ref;
+  if (right) return &request;
+  complain(fmt::format("{} although request {}.{} is over or not the event's", what, ref.slot,
+                       ref.generation));
+  return nullptr;
+}
+
+const gate::Gate& Witness::judge(const dispatch::Snapshot& snapshot) {
+  const auto known = std::ranges::find_if(
+      judges_, [&](const Judge& judge) { return judge.snapshot->digest == snapshot.digest; });
+  if (known != judges_.end()) return *known->gate;
+  // A copy, since who else keeps this snapshot may let it go.
+  auto kept = std::make_shared<const dispatch::Snapshot>(snapshot);
+  auto gate =
+      std::make_unique<gate::Gate>(kept->catalog, kept->fleet, kept->policies, kept->labels);
+  judges_.push_back({std::move(kept), std::move(gate)});
+  return *judges_.back().gate;
+}
+
+void Witness::expect(bool holds, RequestRef request, std::string_view rule) {
+  if (holds) return;
+  complain(
+      fmt::format("request {}.{} breaks the rule: {}", request.slot, request.generation, rule));
+}
+
+void Witness::complain(std::string complaint) {
+  if (complaints_.size() < kComplaintsMax) complaints_.push_back(std::move(complaint));
+}
+
+}  // namespace hanse::replay

@@ -1,0 +1,110 @@
+// src/drivers/replay/witness.h
+// What must hold whatever happens, looked at after every action.
+//
+// The witness stands where a driver stands: it sees the events that go into
+// dispatch and the actions that come out, keeps books of its own from the
+// entries alone, and asks a gate of its own. It complains in full sentences;
+// a run without a complaint has kept every rule below.
+//
+// * An attempt goes only to a site of its alias that the gate permits at that
+//   instant, one after the other, to each site once, within the time that is
+//   left.
+// * Every entry is accepted by a second ledger, and comes before what depends
+//   on it; accounts sum to zero; nobody's debts and holds pass a budget.
+// * No token leaves before it was released, none is released past a watermark.
+// * A request ends once, within its class's time limit, with its hold ended,
+//   and nothing is said about it afterwards.
+// * When all is quiet nothing is left: no hold, no attempt, no load.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/money.h"
+#include "base/time.h"
+#include "core/dispatch/dispatch.h"
+#include "core/gate/gate.h"
+#include "core/ledger/ledger.h"
+
+namespace hanse::replay {
+
+class Witness {
+ public:
+  static constexpr std::size_t kComplaintsMax = 16;
+
+  // Requires: `books` is a ledger at the same entry as the one that dispatch
+  // began with.
+  Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books,
+          const dispatch::DispatchOptions& options);
+
+  // An event is about to go in.
+  void event(const dispatch::Event& event, Instant now);
+  // An action came out of it.
+  void action(const dispatch::Action& action, const dispatch::Dispatch& dispatch, Instant now);
+  // All actions of the event are out.
+  void done(const dispatch::Dispatch& dispatch);
+  // Of the attempt under way, so many tokens have left for the client in all.
+  void left(dispatch::RequestRef request, Tokens output);
+  // For rules that the driver watches itself.
+  void complain(std::string complaint);
+  // Nothing will happen any more.
+  void quiet(const dispatch::Dispatch& dispatch);
+
+  [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
+  [[nodiscard]] const ledger::Ledger& books() const { return books_; }
+
+ private:
+  struct Watched {
+    dispatch::RequestRef ref;
+    bool open = false;
+    bool streamed = false;
+    bool attempt_open = false;
+    bool attempt_written = false;  // its entry has come, its action not yet
+    bool something_left = false;   // for the client
+    std::uint8_t attempts = 0;
+    std::vector<SiteId> tried;
+    Tokens may_leave{0};  // of the attempt under way, by its last watermark
+    Tokens released{0};
+  };
+  struct Judge {
+    dispatch::SnapshotRef snapshot;  // keeps what the gate reads
+    std::unique_ptr<gate::Gate> gate;
+  };
+  struct ActionVisitor;
+
+  void entry(const ledger::Entry& entry, const dispatch::Dispatch& dispatch);
+  void open_attempt(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
+                    Instant now);
+  void attempt_is_lawful(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
+                         Instant now);
+  void attempt_is_in_time(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
+                          Instant now);
+  void release(const dispatch::Release& action, const dispatch::Dispatch& dispatch);
+  void end(dispatch::RequestRef request, const dispatch::Action& action,
+           const dispatch::Dispatch& dispatch, Instant now);
+  void bill_is_right(const dispatch::Record& record);
+  void budgets_hold(std::string_view receivable);
+  void nothing_is_left(const dispatch::World& world);
+
+  Watched& watched(dispatch::RequestRef request);
+  // The request, if it is open and the event under way is about it.
+  Watched* subject(dispatch::RequestRef request, std::string_view what);
+  const gate::Gate& judge(const dispatch::Snapshot& snapshot);
+  void expect(bool holds, dispatch::RequestRef request, std::string_view rule);
+
+  dispatch::SnapshotRef snapshot_;  // the newest
+  ledger::Ledger books_;
+  dispatch::DispatchOptions options_;
+  std::vector<Judge> judges_;
+  std::vector<Watched> watched_;                                             // by slot
+  std::vector<std::pair<ledger::RequestNumber, ledger::HoldOpened>> holds_;  // open ones
+  dispatch::RequestRef about_;  // what the event under way is about
+  bool about_request_ = false;
+  std::vector<std::string> complaints_;
+};
+
+}  // namespace hanse::replay
