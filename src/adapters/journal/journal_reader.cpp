@@ -118,13 +118,14 @@ Result<bool> JournalReader::pass_end() {
     if (!ahead) return std::unexpected(ahead.error());
     if (!*ahead) return false;
   } else if (!next) {
-    const auto in_the_making = SegmentReader::sound_block_in(*disk_, directory_, number);
-    if (!in_the_making) return std::unexpected(in_the_making.error());
-    if (!*in_the_making) return false;
-    return std::unexpected(std::move(next.error()));
+    // In the making, or left so by a crash?
+    const auto begun = SegmentReader::sound_block_in(*disk_, directory_, number);
+    if (!begun) return std::unexpected(begun.error());
+    if (!*begun) return false;
   }
   // A writer may have gone on between the two looks.
   if (std::exchange(looked_again_at_, segment_.offset()) != segment_.offset()) return true;
+  if (!is_last && !next) return std::unexpected(std::move(next.error()));
   if (segment_.damage()) {
     return broken(fmt::format("{} at offset {}: {}, and sound blocks follow", segment_.path(),
                               segment_.offset(), *segment_.damage()));
