@@ -59,6 +59,8 @@ class Writer {
   void operator()(const AccountKind& v) { bytes.u8(static_cast<std::uint8_t>(v)); }
   void operator()(const Outcome& v) { bytes.u8(static_cast<std::uint8_t>(v)); }
   void operator()(const Money& v) { bytes.i64(v.count()); }
+  void operator()(const WallTime& v) { bytes.i64(v.count()); }
+  void operator()(const Position& v) { bytes.i64(v.count()); }
   void operator()(const Sum& v) { bytes.i128(v); }
   void operator()(const std::int64_t& v) { bytes.i64(v); }
   void operator()(const std::uint32_t& v) { bytes.u32(v); }
@@ -130,6 +132,8 @@ class Reader {
     require(v >= Outcome::completed && v <= Outcome::lost);
   }
   void operator()(Money& v) { v = Money(bytes.i64()); }
+  void operator()(WallTime& v) { v = WallTime(bytes.i64()); }
+  void operator()(Position& v) { v = Position(bytes.i64()); }
   void operator()(Sum& v) { v = bytes.i128(); }
   void operator()(std::int64_t& v) { v = bytes.i64(); }
   void operator()(std::uint32_t& v) { v = bytes.u32(); }
@@ -281,12 +285,15 @@ void fields(Io& io, Body& b, std::type_identity<SealedAccount>) {
 template <typename Io, typename Body>
 void fields(Io& io, Body& b, std::type_identity<SealedHold>) {
   fields(io, b.hold, std::type_identity<HoldOpened>{});
+  io(b.opened_at);
+  io(b.opened);
   io(b.last_attempt);
   io(b.progress);
 }
 template <typename Io, typename Body>
 void fields(Io& io, Body& b, std::type_identity<SealedAttempt>) {
   fields(io, b.attempt, std::type_identity<AttemptOpened>{});
+  io(b.opened_at);
   io.flag(b.watermarked, kWatermarked);
   io(b.progress);
 }

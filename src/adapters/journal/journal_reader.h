@@ -35,9 +35,8 @@ class JournalReader final : public ledger::EntrySource {
   // Fails: not_found when there is no journal; broken; what the disk reports.
   static Result<JournalReader> open(Disk& disk, std::string directory, ledger::Position after = {});
 
-  // What a ledger must be told before it is given the first entry.
-  [[nodiscard]] ledger::Position begins_at() const { return begins_at_; }
-  [[nodiscard]] const ledger::JournalId& journal() const { return journal_; }
+  [[nodiscard]] ledger::Position begins_at() const override { return begins_at_; }
+  [[nodiscard]] const ledger::JournalId& journal() const override { return journal_; }
 
   // False at the end of what is written now; call again for what is added.
   Result<bool> next(ledger::PlacedEntry& entry) override;

@@ -81,18 +81,20 @@ struct SealWriter {
     write(credits, out);
   }
   void operator()(const ledger::SealedHold& entry) const {
-    const auto& [hold, last_attempt, progress] = entry;
+    const auto& [hold, opened_at, opened, last_attempt, progress] = entry;
     const auto& [request, receivable, amount, prices] = hold;
     write_enum(SealKind::hold, out);
     write(request, out);
     write(receivable, out);
     write(amount, out);
     write(prices, out);
+    write(opened_at, out);
+    write(opened, out);
     write(last_attempt, out);
     write(progress, out);
   }
   void operator()(const ledger::SealedAttempt& entry) const {
-    const auto& [opened, watermarked, progress] = entry;
+    const auto& [opened, opened_at, watermarked, progress] = entry;
     const auto& [request, attempt, payable, prices, tokens_max] = opened;
     write_enum(SealKind::attempt, out);
     write(request, out);
@@ -100,6 +102,7 @@ struct SealWriter {
     write(payable, out);
     write(prices, out);
     write(tokens_max, out);
+    write(opened_at, out);
     write(watermarked, out);
     write(progress, out);
   }
@@ -149,6 +152,8 @@ ledger::SealedHold read_hold(WireReader& in) {
   read(entry.hold.receivable, in);
   read(entry.hold.amount, in);
   read(entry.hold.prices, in);
+  read(entry.opened_at, in);
+  read(entry.opened, in);
   read(entry.last_attempt, in);
   read(entry.progress, in);
   return entry;
@@ -161,6 +166,7 @@ ledger::SealedAttempt read_attempt(WireReader& in) {
   read(entry.attempt.payable, in);
   read(entry.attempt.prices, in);
   read(entry.attempt.tokens_max, in);
+  read(entry.opened_at, in);
   read(entry.watermarked, in);
   read(entry.progress, in);
   return entry;

@@ -177,6 +177,8 @@ struct SealedAccount {
 };
 struct SealedHold {
   HoldOpened hold;
+  WallTime opened_at;
+  Position opened;
   AttemptNumber last_attempt{};
   Progress progress;
 
@@ -184,6 +186,7 @@ struct SealedHold {
 };
 struct SealedAttempt {
   AttemptOpened attempt;
+  WallTime opened_at;
   bool watermarked = false;  // without one, anything up to tokens_max may have been
   Progress progress;
 

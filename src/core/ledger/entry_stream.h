@@ -27,6 +27,11 @@ class EntrySource {
  public:
   virtual ~EntrySource() = default;
 
+  [[nodiscard]] virtual const JournalId& journal() const = 0;
+  // What a ledger must be told (Ledger::begin_at) before it is given the first
+  // entry; zero at the beginning of a journal, else a seal follows.
+  [[nodiscard]] virtual Position begins_at() const = 0;
+
   // True and the next entry, or false when there is none for now.
   // Fails: broken, naming the place, when the bytes are damaged or forged.
   virtual Result<bool> next(PlacedEntry& entry) = 0;

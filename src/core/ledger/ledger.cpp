@@ -39,6 +39,7 @@ Result<Postings> Ledger::apply(const Entry& entry) {
       !std::holds_alternative<SealBegun>(entry.body)) {
     return refuse(ErrorCode::broken, "a ledger that begins in mid-journal needs a seal first");
   }
+  state.now = entry.at;
   Result<Postings> posted = std::visit(
       [&state]<typename Body>(const Body& body) -> Result<Postings> {
         using Mode = SealUnderWay::Mode;
@@ -110,6 +111,18 @@ std::size_t Ledger::open_requests() const { return state_->open.requests(); }
 std::size_t Ledger::open_attempts() const { return state_->open.attempts(); }
 bool Ledger::is_open(RequestNumber request) const {
   return std::as_const(state_->open).find(request) != nullptr;
+}
+std::optional<SealedHold> Ledger::find_request(RequestNumber request) const {
+  const OpenRequest* const found = std::as_const(state_->open).find(request);
+  if (found == nullptr) return std::nullopt;
+  return State::sealed_hold(*found);
+}
+std::optional<SealedAttempt> Ledger::find_attempt(RequestNumber request,
+                                                  AttemptNumber attempt) const {
+  OpenRequest* const found = state_->open.find(request);
+  const OpenAttempt* const open = found ? state_->open.find(*found, attempt) : nullptr;
+  if (open == nullptr) return std::nullopt;
+  return State::sealed_attempt(*open);
 }
 Sum Ledger::imbalance(Currency currency) const { return state_->registry.imbalance(currency); }
 std::vector<Currency> Ledger::currencies() const { return state_->registry.currencies(); }

@@ -98,6 +98,10 @@ class Ledger {
   [[nodiscard]] std::size_t open_requests() const;
   [[nodiscard]] std::size_t open_attempts() const;
   [[nodiscard]] bool is_open(RequestNumber request) const;
+  // What is open, as a seal would say it.
+  [[nodiscard]] std::optional<SealedHold> find_request(RequestNumber request) const;
+  [[nodiscard]] std::optional<SealedAttempt> find_attempt(RequestNumber request,
+                                                          AttemptNumber attempt) const;
   // Debits minus credits over all accounts of `currency`: zero, always.
   [[nodiscard]] Sum imbalance(Currency currency) const;
   [[nodiscard]] std::vector<Currency> currencies() const;

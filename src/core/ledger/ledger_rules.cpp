@@ -142,7 +142,9 @@ Result<Postings> Ledger::State::on(const HoldOpened& entry) {
     return refuse(ErrorCode::at_capacity,
                   fmt::format("{} requests are open, which is the most", open.requests()));
   }
-  open.insert(entry);
+  OpenRequest& request = open.insert(entry);
+  request.opened_at = now;
+  request.opened = position + Position(1);
   last_sequence = number.sequence;
   return Postings{};
 }
@@ -170,7 +172,7 @@ Result<Postings> Ledger::State::on(const AttemptOpened& entry) {
     return refuse(ErrorCode::at_capacity,
                   fmt::format("{} attempts are open, which is the most", open.attempts()));
   }
-  open.insert(**request, entry);
+  open.insert(**request, entry).opened_at = now;
   (*request)->last_attempt = entry.attempt;
   return Postings{};
 }

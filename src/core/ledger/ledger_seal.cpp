@@ -36,12 +36,18 @@ SealedAccount Ledger::State::sealed_account(AccountNumber number) const {
 }
 
 SealedHold Ledger::State::sealed_hold(const OpenRequest& request) {
-  return {.hold = request.hold, .last_attempt = request.last_attempt, .progress = request.progress};
+  return {.hold = request.hold,
+          .opened_at = request.opened_at,
+          .opened = request.opened,
+          .last_attempt = request.last_attempt,
+          .progress = request.progress};
 }
 
 SealedAttempt Ledger::State::sealed_attempt(const OpenAttempt& attempt) {
-  return {
-      .attempt = attempt.opened, .watermarked = attempt.watermarked, .progress = attempt.progress};
+  return {.attempt = attempt.opened,
+          .opened_at = attempt.opened_at,
+          .watermarked = attempt.watermarked,
+          .progress = attempt.progress};
 }
 
 Result<Postings> Ledger::State::on(const SealBegun& entry) {
@@ -106,6 +112,8 @@ Result<Postings> Ledger::State::on(const SealedHold& entry) {
                     fmt::format("{} requests are open, which is the most", open.requests()));
     }
     OpenRequest& request = open.insert(entry.hold);
+    request.opened_at = entry.opened_at;
+    request.opened = entry.opened;
     request.last_attempt = entry.last_attempt;
     request.progress = entry.progress;
   }
@@ -136,6 +144,7 @@ Result<Postings> Ledger::State::on(const SealedAttempt& entry) {
                     fmt::format("{} attempts are open, which is the most", open.attempts()));
     }
     OpenAttempt& restored = open.insert(request, entry.attempt);
+    restored.opened_at = entry.opened_at;
     restored.watermarked = entry.watermarked;
     restored.progress = entry.progress;
   }

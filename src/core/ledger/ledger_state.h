@@ -69,6 +69,9 @@ struct Ledger::State {
   Status has_house_accounts(AccountNumber number) const;
   void post(Postings& postings, AccountNumber debit, AccountNumber credit, Money amount);
 
+  // Of the entry that is being applied.
+  WallTime now;
+
   AccountRegistry registry;
   OpenRequests open;
   Position position;

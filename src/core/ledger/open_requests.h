@@ -18,6 +18,7 @@ namespace hanse::ledger {
 
 struct OpenAttempt {
   AttemptOpened opened;
+  WallTime opened_at;
   bool watermarked = false;
   Progress progress;  // {nothing, tokens_max} until the first watermark
   std::uint32_t next = 0;
@@ -25,6 +26,8 @@ struct OpenAttempt {
 
 struct OpenRequest {
   HoldOpened hold;
+  WallTime opened_at;
+  Position opened;
   AttemptNumber last_attempt{};
   std::uint8_t attempts_open = 0;
   Progress progress;

@@ -133,10 +133,14 @@ inline ledger::EntryBody draw_body() {
       return SealedAccount{
           .account = draw_registered(), .debits = draw_sum(), .credits = draw_sum()};
     case 12:
-      return SealedHold{
-          .hold = draw_hold(), .last_attempt = draw_attempt(), .progress = draw_progress()};
+      return SealedHold{.hold = draw_hold(),
+                        .opened_at = WallTime(draw_i64()),
+                        .opened = Position(draw_i64()),
+                        .last_attempt = draw_attempt(),
+                        .progress = draw_progress()};
     case 13:
       return SealedAttempt{.attempt = draw_opened(),
+                           .opened_at = WallTime(draw_i64()),
                            .watermarked = *rc::gen::arbitrary<bool>(),
                            .progress = draw_progress()};
     default:
