@@ -65,7 +65,7 @@ class LogField {
 
   [[nodiscard]] std::string_view key() const { return key_; }
   [[nodiscard]] Kind kind() const { return kind_; }
-  [[nodiscard]] std::string_view text() const { return text_; }
+  [[nodiscard]] std::string_view text() const;
   [[nodiscard]] std::int64_t number() const { return number_; }
   // What a decimal's number counts: 10^-decimals() of the unit in its key.
   [[nodiscard]] std::uint8_t decimals() const { return decimals_; }
@@ -78,16 +78,20 @@ class LogField {
   static LogField of_boolean(Literal key, bool value);
   static LogField of_duration(Literal key, Duration duration);
   static LogField of_money(Literal key, Money amount, ledger::Currency currency);
-  static LogField of_id(Literal key, const ledger::RequestId& id);
+  // Copied into the field. Requires: at most kInlineCharsMax characters.
+  static LogField of_short_name(Literal key, std::string_view name);
 
  private:
+  static constexpr std::size_t kInlineCharsMax = ledger::kRequestIdChars;
+
   LogField(Kind kind, std::string_view key) : kind_(kind), key_(key) {}
 
   Kind kind_;
   std::uint8_t decimals_ = 0;
   std::uint8_t unit_size_ = 0;
+  std::uint8_t inline_size_ = 0;
   std::array<char, 4> unit_{};
-  std::array<char, ledger::kRequestIdChars> id_{};
+  std::array<char, kInlineCharsMax> inline_{};
   std::string_view key_;
   std::string_view text_;
   std::int64_t number_ = 0;
