@@ -388,8 +388,8 @@ class QuestionReader {
                       "n");
       return;
     }
-    question_.choices = static_cast<std::int32_t>(choices);
-    question_.generations = question_.prompts * std::max(n_, best_of_);
+    question_.choices = n_;
+    question_.generations = std::max(n_, best_of_);
   }
 
   std::string_view body_;

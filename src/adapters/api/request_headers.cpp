@@ -103,16 +103,13 @@ std::expected<std::optional<std::string_view>, Problem> read_class(std::string_v
 std::expected<gate::LabelSet, Problem> read_labels(const gate::LabelVocabulary& vocabulary,
                                                    std::string_view value,
                                                    const LabelRules& rules) {
-  if (trim(value).empty()) return rules.tenant_default;
-  const auto labels = vocabulary.parse(value);
+  gate::LabelClaim claim{.tenant_default = rules.tenant_default,
+                         .header = std::nullopt,
+                         .may_relax = rules.key_may_relax};
+  if (!trim(value).empty()) claim.header = value;
+  auto labels = gate::resolve_labels(vocabulary, claim);
   if (!labels) return std::unexpected(bad_request(labels.error().message, "hanse-data"));
-  if (!labels->empty()) return rules.tenant_default | *labels;
-  if (rules.tenant_default.empty() || rules.key_may_relax) return gate::LabelSet();
-  return std::unexpected(
-      Problem{.kind = ProblemKind::forbidden,
-              .message = "Hanse-Data: none would remove labels that the tenant sets by default, "
-                         "and this key may only add labels.",
-              .param = "hanse-data"});
+  return *labels;
 }
 
 std::optional<TraceContext> read_traceparent(std::string_view value) {

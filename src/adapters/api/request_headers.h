@@ -27,10 +27,9 @@ struct LabelRules {
   gate::LabelSet tenant_default;
   bool key_may_relax = false;
 };
-// `Hanse-Data`: what the header says is added to the tenant's labels. `none`
-// removes them, which a key must be allowed to.
-// Fails: bad_request for a malformed or unknown label; forbidden when `none`
-// would take labels away that the key may not.
+// `Hanse-Data`: what the header says is added to the tenant's labels, or, for a
+// key that may relax, stands in their place; see gate::resolve_labels().
+// Fails: bad_request for a malformed or unknown label.
 std::expected<gate::LabelSet, Problem> read_labels(const gate::LabelVocabulary& vocabulary,
                                                    std::string_view value, const LabelRules& rules);
 

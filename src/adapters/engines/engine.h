@@ -43,12 +43,12 @@ struct Capabilities {
 
 // What one attempt asks differently from the client's own words.
 struct Ask {
-  std::string_view upstream_model;
+  std::string_view upstream_model = {};
   // Spliced in for the client's own, or added; nothing leaves it as it is.
-  std::optional<Tokens> output_limit;
+  std::optional<Tokens> output_limit = {};
   // Text already delivered, JSON-escaped, that the engine goes on from; empty
   // at the beginning of an answer. Requires what Capabilities say.
-  std::string_view continuation;
+  std::string_view continuation = {};
 };
 
 struct UpstreamHeader {
@@ -79,10 +79,10 @@ class UpstreamRequest {
 // The error that an engine sent, as far as it could be read.
 struct EngineError {
   std::int32_t http_status = 200;  // 200: the error came as a body or an event
-  std::string_view message;        // unescaped
-  std::string_view type;
-  std::string_view code;  // a string, or a number's digits
-  std::string_view param;
+  std::string_view message = {};   // unescaped
+  std::string_view type = {};
+  std::string_view code = {};  // a string, or a number's digits
+  std::string_view param = {};
 };
 
 class Engine {
@@ -134,8 +134,8 @@ class EngineRegistration {
 // the client's headers does. Host, Content-Length and Connection are the
 // driver's.
 struct HeaderFacts {
-  std::string_view authorization;  // the site's own, "Bearer ..."; empty: none
-  std::string_view traceparent;    // empty: none
+  std::string_view authorization = {};  // the site's own, "Bearer ..."; empty: none
+  std::string_view traceparent = {};    // empty: none
   bool streamed = false;
 };
 struct UpstreamHeaders {

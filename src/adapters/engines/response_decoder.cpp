@@ -137,9 +137,15 @@ Step ResponseDecoder::next_event(Delta& delta) {
       data = kept_;
     }
     if (data == "[DONE]") return finish_with(Step::done);
-    const Step step = take_event(data, delta);
+    const Step step = event.name == "error" ? take_error_event(data) : take_event(data, delta);
     if (step != Step::more) return step;
   }
+}
+
+Step ResponseDecoder::take_error_event(std::string_view data) {
+  ErrorWords words;
+  if (!read_error_body(data, words)) words.message = "an error event without words";
+  return fail_by_words(words);
 }
 
 Step ResponseDecoder::next_of_events_end() {
@@ -167,7 +173,7 @@ Step ResponseDecoder::take_event(std::string_view json, Delta& delta) {
   switch (found.kind) {
     case ReplyKind::answer: break;
     case ReplyKind::nothing: return Step::more;
-    case ReplyKind::error: return fail_by_words(std::move(words));
+    case ReplyKind::error: return fail_by_words(words);
     case ReplyKind::malformed:
       return fail_with(Failure::bad_answer, fmt::format("a malformed event: {}", found.why));
   }
@@ -197,7 +203,7 @@ Step ResponseDecoder::next_choice(Delta& delta) {
   const ReplyShape shape = whole_ ? ReplyShape::whole : ReplyShape::event;
   const ReplyFound found =
       read_reply(object_, {*engine_, options_->dialect, shape, choices_given_}, delta, words);
-  if (found.kind == ReplyKind::error) return fail_by_words(std::move(words));
+  if (found.kind == ReplyKind::error) return fail_by_words(words);
   if (found.kind != ReplyKind::answer) return fail_with(Failure::bad_answer, "a malformed choice");
   ++choices_given_;
   return Step::delta;
@@ -223,9 +229,9 @@ Step ResponseDecoder::take_whole(Delta& delta) {
   ErrorWords words;
   const ReplyFound found =
       read_reply(json, {*engine_, options_->dialect, ReplyShape::whole, 0}, delta, words);
-  if (found.kind == ReplyKind::error) return fail_by_words(std::move(words));
+  if (found.kind == ReplyKind::error) return fail_by_words(words);
   if (found.kind == ReplyKind::nothing && read_error_body(json, words)) {
-    return fail_by_words(std::move(words));
+    return fail_by_words(words);
   }
   if (found.kind != ReplyKind::answer || found.choices == 0) {
     return fail_with(Failure::bad_answer,
@@ -268,7 +274,7 @@ Step ResponseDecoder::take_error_body() {
     words = {};
     words.message = fmt::format("status {} without an error object", status_);
   }
-  return fail_by_words(std::move(words));
+  return fail_by_words(words);
 }
 
 Step ResponseDecoder::finish_with(Step step) {
@@ -292,9 +298,12 @@ Step ResponseDecoder::fail_with(Failure failure, std::string_view why) {
   return fail_with(std::move(report));
 }
 
-Step ResponseDecoder::fail_by_words(ErrorWords words) {
+Step ResponseDecoder::fail_by_words(const ErrorWords& words) {
   FailureReport report = engine_->classify(words.at(status_));
-  if (report.site_message.empty()) report.site_message = std::move(words.message);
+  if (report.site_message.empty()) {
+    report.site_message =
+        fmt::format("an error without a message: type \"{}\", code \"{}\"", words.type, words.code);
+  }
   // Once the answer has begun, it matters only that it is broken.
   if (delivered_) report.failure = Failure::error_event;
   return fail_with(std::move(report));

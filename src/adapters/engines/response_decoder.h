@@ -42,9 +42,9 @@ namespace hanse::engines {
 
 struct ReplyHead {
   std::int32_t status = 0;
-  std::string_view content_type;  // empty: the header was absent
-  std::string_view retry_after;   // likewise
-  WallTime now;                   // a Retry-After may be a date
+  std::string_view content_type = {};  // empty: the header was absent
+  std::string_view retry_after = {};   // likewise
+  WallTime now = {};                   // a Retry-After may be a date
 };
 
 struct DecoderLimits {
@@ -69,7 +69,7 @@ enum class WholeReplies : std::uint8_t {
 struct DecoderOptions {
   answer::Dialect dialect = answer::Dialect::chat;
   WholeReplies whole_replies = WholeReplies::into_events;
-  DecoderLimits limits;
+  DecoderLimits limits = {};
 };
 
 class ResponseDecoder {
@@ -108,6 +108,7 @@ class ResponseDecoder {
   Step next_of_events_end();
   Step next_choice(answer::Delta& delta);
   Step take_event(std::string_view json, answer::Delta& delta);
+  Step take_error_event(std::string_view data);
   Step take_whole(answer::Delta& delta);
   Step take_line_of_whole(answer::Delta& delta);
   Step take_error_body();
@@ -121,7 +122,7 @@ class ResponseDecoder {
   Step finish_with(Step step);
   Step fail_with(answer::FailureReport report);
   Step fail_with(answer::Failure failure, std::string_view why);
-  Step fail_by_words(ErrorWords words);
+  Step fail_by_words(const ErrorWords& words);
 
   const Engine* engine_;
   const DecoderOptions* options_;

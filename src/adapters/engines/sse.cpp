@@ -48,9 +48,12 @@ void SseSplitter::take_field(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   std::string_view value = colon == std::string_view::npos ? "" : line.substr(colon + 1);
   if (value.starts_with(' ')) value.remove_prefix(1);
-  // Older llama.cpp sends its errors in a field of that name.
-  if (name == "data" || name == "error") {
+  if (name == "data") {
     take_data(value);
+  } else if (name == "error") {
+    // Older llama.cpp sends its errors in a field of that name.
+    take_data(value);
+    name_.assign(name);
   } else if (name == "event") {
     name_.assign(value);
   } else if (name == "id" && value.find('\0') == std::string_view::npos) {

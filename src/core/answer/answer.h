@@ -42,7 +42,11 @@ class Answer {
  public:
   static constexpr std::size_t kChoicesMax = 128;  // OpenAI's own bound on `n`
 
-  // `choices` is Question::choices, `prompts` Question::prompts.
+  // Requires: of all prompts together at most kChoicesMax, as read questions
+  // have.
+  explicit Answer(const Question& question)
+      : Answer(question.dialect, question.choices * question.prompts, question.prompts) {}
+  // `choices` are those of all prompts together.
   // Requires: 1 <= choices <= kChoicesMax; prompts divides choices.
   Answer(Dialect dialect, std::int32_t choices, std::int32_t prompts = 1);
 

@@ -42,16 +42,16 @@ Fault fault_of(Failure failure);
 // A failure with what the site said about it.
 struct FailureReport {
   Failure failure = Failure::none;
-  std::int32_t http_status = 0;         // 0: there was none, or it was 200
-  std::optional<Duration> retry_after;  // how long the site asks to be left alone
+  std::int32_t http_status = 0;              // 0: there was none, or it was 200
+  std::optional<Duration> retry_after = {};  // how long the site asks to be left alone
   // For the operator's log, one line, bounded. May quote the site, so it may
   // hold pieces of the prompt: never for logs at their default level.
-  std::string site_message;
+  std::string site_message = {};
   // For the client, when the fault is the client's: the site's words, bounded,
   // and the words of OpenAI for them.
-  std::string client_message;
-  std::string client_code;   // "context_length_exceeded"; may be empty
-  std::string client_param;  // the field that is wrong; may be empty
+  std::string client_message = {};
+  std::string client_code = {};   // "context_length_exceeded"; may be empty
+  std::string client_param = {};  // the field that is wrong; may be empty
 };
 
 }  // namespace hanse::answer

@@ -46,8 +46,8 @@ struct Question {
   // max_completion_tokens, max_tokens or n_predict, of which a client may name
   // one; nothing when it is absent, null or -1.
   std::optional<Tokens> output_limit;
-  std::int32_t choices = 1;      // in the answer: `n` for each prompt
-  std::int32_t generations = 1;  // that the engine makes: `best_of` may exceed `n`
+  std::int32_t choices = 1;      // `n`: answers to each prompt
+  std::int32_t generations = 1;  // that the engine makes for each: `best_of` may exceed `n`
   std::int32_t prompts = 1;      // of a completion, `prompt` may be a list
   std::int32_t messages = 0;
   bool ends_with_assistant = false;  // the last message is the assistant's

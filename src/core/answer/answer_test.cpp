@@ -1,0 +1,338 @@
+#include "core/answer/answer.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+#include <vector>
+
+namespace hanse::answer {
+namespace {
+
+Delta text(std::string_view says, std::uint32_t choice = 0) {
+  Delta delta;
+  delta.has_choice = true;
+  delta.choice = choice;
+  delta.text = says;
+  return delta;
+}
+
+Delta role(std::uint32_t choice = 0) {
+  Delta delta;
+  delta.has_choice = true;
+  delta.choice = choice;
+  delta.has_role = true;
+  return delta;
+}
+
+Delta finish(Finish how, std::uint32_t choice = 0) {
+  Delta delta;
+  delta.has_choice = true;
+  delta.choice = choice;
+  delta.finish = how;
+  return delta;
+}
+
+Delta report(std::int64_t prompt, std::int64_t output) {
+  Delta delta;
+  delta.usage.emplace();
+  delta.usage->tokens[TokenKind::prompt] = Tokens(prompt);
+  delta.usage->tokens[TokenKind::output] = Tokens(output);
+  return delta;
+}
+
+Answer chat(std::int32_t choices = 1) { return Answer(Dialect::chat, choices); }
+
+constexpr Emission kNothing{};
+constexpr Emission kForward{.forward = true};
+constexpr Emission kRoleFirst{.forward = true, .drop_role = false, .lead_with_role = true};
+
+TEST(Answer, ARoleGoesOutWithTheFirstText) {
+  Answer answer = chat();
+  EXPECT_EQ(answer.take(role()), kNothing);
+  EXPECT_FALSE(answer.begun());
+  EXPECT_EQ(answer.take(text("a")), kRoleFirst);
+  EXPECT_TRUE(answer.begun());
+  EXPECT_EQ(answer.take(text("b")), kForward);
+}
+
+TEST(Answer, ARoleInTheSameEventAsTextStaysThere) {
+  Answer answer = chat();
+  Delta both = text("a");
+  both.has_role = true;
+  EXPECT_EQ(answer.take(both), kForward);
+}
+
+TEST(Answer, SecondRolesAreDropped) {
+  Answer answer = chat();
+  answer.take(text("a"));
+  Delta again = text("b");
+  again.has_role = true;
+  EXPECT_EQ(answer.take(again), (Emission{.forward = true, .drop_role = true}));
+  EXPECT_EQ(answer.take(role()), kNothing);
+}
+
+TEST(Answer, CompletionsHaveNoRoles) {
+  Answer answer(Dialect::completion, 1);
+  EXPECT_EQ(answer.take(text("a")), kForward);
+}
+
+TEST(Answer, EveryChoiceHasARoleAndAFinishOfItsOwn) {
+  Answer answer = chat(2);
+  EXPECT_EQ(answer.take(text("a", 1)), kRoleFirst);
+  EXPECT_EQ(answer.take(text("a", 0)), kRoleFirst);
+  EXPECT_EQ(answer.take(finish(Finish::stop, 1)), kForward);
+  EXPECT_FALSE(answer.complete());
+  EXPECT_EQ(answer.take(finish(Finish::length, 0)), kForward);
+  EXPECT_TRUE(answer.complete());
+  EXPECT_EQ(answer.finish(), Finish::length);
+}
+
+TEST(Answer, NothingFollowsAFinish) {
+  Answer answer = chat();
+  answer.take(text("a"));
+  answer.take(finish(Finish::stop));
+  EXPECT_EQ(answer.take(text("b")), kNothing);
+  EXPECT_EQ(answer.take(finish(Finish::length)), kNothing);
+  EXPECT_EQ(answer.finish(), Finish::stop);
+  EXPECT_EQ(answer.progress_deltas(), 1);
+}
+
+TEST(Answer, ChoicesThatWereNotAskedForAreDropped) {
+  Answer answer = chat(1);
+  EXPECT_EQ(answer.take(text("a", 1)), kNothing);
+  EXPECT_EQ(answer.take(text("a", 4'000'000'000)), kNothing);
+  EXPECT_FALSE(answer.begun());
+}
+
+TEST(Answer, EmptyDeltasAreNeitherForwardedNorProgress) {
+  Answer answer = chat();
+  EXPECT_EQ(answer.take(text("")), kNothing);
+  EXPECT_EQ(answer.take(Delta{}), kNothing);
+  EXPECT_EQ(answer.progress_deltas(), 0);
+}
+
+TEST(Answer, AVendorsPartIsForwardedButNoProgress) {
+  Answer answer = chat();
+  Delta vendor = text("");
+  vendor.has_vendor_part = true;
+  EXPECT_EQ(answer.take(vendor), kRoleFirst);
+  EXPECT_EQ(answer.progress_deltas(), 0);
+}
+
+TEST(Answer, AnEndWithoutAFinishIsABreak) {
+  Answer answer = chat();
+  answer.take(text("a"));
+  EXPECT_FALSE(answer.complete());
+}
+
+TEST(Answer, AFinishCompletesWithoutDone) {
+  Answer answer = chat();
+  answer.take(text("a"));
+  answer.take(finish(Finish::stop));
+  EXPECT_TRUE(answer.complete());
+}
+
+TEST(Answer, DoneWithoutAnyFinishCompletesAndOwesFinishes) {
+  Answer answer = chat(2);
+  answer.take(text("a", 0));
+  answer.take(text("a", 1));
+  answer.engine_done();
+  EXPECT_TRUE(answer.complete());
+  std::vector<std::uint32_t> owed;
+  answer.for_each_owed_finish([&](std::uint32_t choice) { owed.push_back(choice); });
+  EXPECT_EQ(owed, (std::vector<std::uint32_t>{0, 1}));
+}
+
+// The engine does send finishes, so the choice that has none was cut.
+TEST(Answer, DoneWithAChoiceLeftOpenIsABreak) {
+  Answer answer = chat(2);
+  answer.take(text("a", 0));
+  answer.take(text("a", 1));
+  answer.take(finish(Finish::stop, 0));
+  answer.engine_done();
+  EXPECT_FALSE(answer.complete());
+}
+
+TEST(Answer, DoneWithFewerChoicesThanAskedCompletes) {
+  Answer answer = chat(2);
+  answer.take(text("a", 0));
+  answer.take(finish(Finish::stop, 0));
+  EXPECT_FALSE(answer.complete());
+  answer.engine_done();
+  EXPECT_TRUE(answer.complete());
+}
+
+TEST(Answer, DoneWithoutAnythingIsNoAnswer) {
+  Answer answer = chat();
+  answer.take(role());
+  answer.engine_done();
+  EXPECT_FALSE(answer.complete());
+}
+
+// A model may well have nothing to say.
+TEST(Answer, AFinishAloneIsAnAnswer) {
+  Answer answer = chat();
+  EXPECT_EQ(answer.take(finish(Finish::stop)), kRoleFirst);
+  EXPECT_TRUE(answer.complete());
+}
+
+TEST(AnswerUsage, ComesFromWhereverItStands) {
+  for (const bool with_finish : {false, true}) {
+    Answer answer = chat();
+    answer.take(text("abc"));
+    Delta last = finish(Finish::stop);
+    if (with_finish) {
+      last.usage = report(7, 1).usage;
+    } else {
+      EXPECT_EQ(answer.take(report(7, 1)), kNothing);
+    }
+    answer.take(last);
+    const Usage usage = answer.usage(Tokens(99));
+    EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(7));
+    EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(1));
+    EXPECT_FALSE(usage.estimated);
+    EXPECT_FALSE(usage.contradicted);
+  }
+}
+
+TEST(AnswerUsage, IsCountedWhenNotReported) {
+  Answer answer = chat();
+  for (int i = 0; i < 5; ++i) answer.take(text("word "));
+  const Usage usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(12));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(5));
+}
+
+TEST(AnswerUsage, OfLongDeltasIsEstimatedByBytes) {
+  Answer answer = chat();
+  answer.take(text(std::string(400, 'x')));
+  EXPECT_EQ(answer.usage(Tokens(1)).tokens[TokenKind::output], Tokens(100));
+}
+
+TEST(AnswerUsage, ReasoningIsEstimatedApart) {
+  Answer answer = chat();
+  Delta thought = text("");
+  thought.reasoning = "hm";
+  answer.take(thought);
+  answer.take(thought);
+  answer.take(text("a"));
+  const Usage usage = answer.usage(Tokens(1));
+  EXPECT_EQ(usage.tokens[TokenKind::reasoning], Tokens(2));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(1));
+}
+
+TEST(AnswerUsage, AReportThatCannotBeTrueIsFlagged) {
+  struct Row {
+    int deltas;
+    std::string_view piece;
+    std::int64_t reported;
+    bool contradicted;
+  };
+  for (const Row& row : {Row{1, "hello", 0, true}, Row{20, "a", 20, false}, Row{20, "a", 22, false},
+                         Row{20, "a", 3, true}, Row{3, "a", 1, false}, Row{20, "a", 4000, true},
+                         Row{0, "", 0, false}, Row{0, "", 1, false}}) {
+    Answer answer = chat();
+    for (int i = 0; i < row.deltas; ++i) answer.take(text(row.piece));
+    answer.take(report(5, row.reported));
+    EXPECT_EQ(answer.usage(Tokens(5)).contradicted, row.contradicted)
+        << row.deltas << " x " << row.piece << ", " << row.reported;
+  }
+}
+
+// llama.cpp reports each of two choices apart, with the prompt in both.
+TEST(AnswerUsage, ReportsPerChoiceAddUpWithThePromptOnce) {
+  Answer answer = chat(2);
+  for (const std::uint32_t choice : {1U, 0U}) {
+    answer.take(text("abc", choice));
+    answer.take(finish(Finish::stop, choice));
+    Delta usage = report(33, 3);
+    usage.usage_of_choice = choice;
+    answer.take(usage);
+    answer.take(usage);
+  }
+  const Usage usage = answer.usage(Tokens(1));
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(33));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(6));
+  EXPECT_FALSE(usage.estimated);
+}
+
+TEST(AnswerUsage, EachOfSeveralPromptsCounts) {
+  Answer answer(Dialect::completion, 4, 2);
+  for (std::uint32_t choice = 0; choice < 4; ++choice) {
+    answer.take(text("abc", choice));
+    Delta usage = report(choice < 2 ? 10 : 100, 3);
+    usage.usage_of_choice = choice;
+    answer.take(usage);
+  }
+  EXPECT_EQ(answer.usage(Tokens(1)).tokens[TokenKind::prompt], Tokens(110));
+  EXPECT_EQ(answer.usage(Tokens(1)).tokens[TokenKind::output], Tokens(12));
+}
+
+TEST(AnswerUsage, AMissingReportOfAChoiceMakesItAnEstimate) {
+  Answer answer = chat(2);
+  answer.take(text("abc", 0));
+  answer.take(text("abc", 1));
+  Delta usage = report(33, 1);
+  usage.usage_of_choice = 0;
+  answer.take(usage);
+  EXPECT_TRUE(answer.usage(Tokens(30)).estimated);
+  EXPECT_EQ(answer.usage(Tokens(30)).tokens[TokenKind::output], Tokens(2));
+}
+
+// --- Any stream at all, legal or broken -------------------------------------
+
+Delta any_delta() {
+  Delta delta;
+  delta.has_choice = *rc::gen::weightedElement<bool>({{9, true}, {1, false}});
+  delta.choice = *rc::gen::weightedElement<std::uint32_t>({{6, 0}, {3, 1}, {1, 2}, {1, 500}});
+  delta.has_role = *rc::gen::weightedElement<bool>({{3, false}, {1, true}});
+  delta.text = *rc::gen::element("", "a", "bc");
+  delta.reasoning = *rc::gen::weightedElement<std::string_view>({{5, ""}, {1, "r"}});
+  delta.tool_calls = *rc::gen::weightedElement<std::string_view>({{5, ""}, {1, "[{}]"}});
+  delta.has_vendor_part = *rc::gen::weightedElement<bool>({{9, false}, {1, true}});
+  delta.finish = *rc::gen::weightedElement<Finish>(
+      {{8, Finish::none}, {1, Finish::stop}, {1, Finish::length}});
+  if (*rc::gen::inRange(0, 5) == 0) delta.usage.emplace();
+  return delta;
+}
+
+RC_GTEST_PROP(Answer, WhatIsEmittedAlwaysObeysTheGrammar, ()) {
+  const auto dialect = *rc::gen::element(Dialect::chat, Dialect::completion);
+  Answer answer(dialect, 2);
+  std::map<std::uint32_t, int> roles;
+  std::map<std::uint32_t, int> finishes;
+  std::int64_t bytes = 0;
+  const int length = *rc::gen::inRange(0, 40);
+  for (int i = 0; i < length; ++i) {
+    const Delta delta = any_delta();
+    const Emission emission = answer.take(delta);
+    if (!emission.forward) {
+      RC_ASSERT(!emission.drop_role && !emission.lead_with_role);
+      continue;
+    }
+    RC_ASSERT(delta.has_choice && delta.choice < 2U);
+    RC_ASSERT(finishes[delta.choice] == 0);
+    if (dialect == Dialect::chat) {
+      roles[delta.choice] += emission.lead_with_role ? 1 : 0;
+      roles[delta.choice] += delta.has_role && !emission.drop_role ? 1 : 0;
+      RC_ASSERT(roles[delta.choice] == 1);
+    }
+    finishes[delta.choice] += delta.finish != Finish::none ? 1 : 0;
+    bytes += static_cast<std::int64_t>(delta.text.size() + delta.reasoning.size());
+  }
+  RC_ASSERT(answer.text_bytes() == bytes);
+  if (*rc::gen::arbitrary<bool>()) answer.engine_done();
+  answer.for_each_owed_finish([&](std::uint32_t choice) { finishes[choice] += 1; });
+  if (answer.complete()) {
+    RC_ASSERT(answer.begun());
+    for (const auto& [choice, count] : finishes) RC_ASSERT(count == 1);
+  }
+  for (const TokenKind kind : kAllTokenKinds) {
+    RC_ASSERT(answer.usage(Tokens(3)).tokens[kind] >= Tokens(0));
+  }
+}
+
+}  // namespace
+}  // namespace hanse::answer

@@ -1,0 +1,182 @@
+// A client's request as it reaches an engine.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "adapters/api/request_codec.h"
+#include "adapters/engines/engine.h"
+
+namespace hanse {
+namespace {
+
+using answer::Dialect;
+using nlohmann::json;
+
+struct Sent {
+  std::string path;
+  std::string body;
+  bool streamed = false;
+  Status status;
+
+  [[nodiscard]] json parsed() const { return json::parse(body); }
+};
+
+Sent send(std::string_view kind, std::string_view body, engines::Ask ask = {},
+          Dialect dialect = Dialect::chat) {
+  api::QuestionScratch scratch;
+  const auto question = api::read_question(dialect, body, scratch);
+  EXPECT_TRUE(question) << question.error().message;
+  if (ask.upstream_model.empty()) ask.upstream_model = "upstream/m";
+  engines::UpstreamRequest request;
+  Sent sent;
+  sent.status = engines::find_engine(kind)->write_request(*question, body, ask, request);
+  sent.path = request.path;
+  sent.body = request.body();
+  sent.streamed = request.streamed;
+  EXPECT_EQ(sent.body.size(), request.body_bytes());
+  return sent;
+}
+
+std::string chat(std::string_view more = "") {
+  return R"({"model":"alias","messages":[{"role":"user","content":"hi"}])" + std::string(more) +
+         "}";
+}
+
+TEST(OpenAiRequests, ChangeOnlyTheModel) {
+  const std::string body =
+      "{ \"seed\" : 7,\n \"model\":\"alias\" , \"x\":{\"model\":1},\"messages\":[] }";
+  const Sent sent = send("openai", body);
+  EXPECT_EQ(sent.body,
+            "{ \"seed\" : 7,\n \"model\":\"upstream/m\" , \"x\":{\"model\":1},\"messages\":[] }");
+  EXPECT_EQ(sent.path, "/v1/chat/completions");
+  EXPECT_FALSE(sent.streamed);
+}
+
+TEST(OpenAiRequests, StreamsAlwaysReportTheirUsage) {
+  for (const std::string_view more :
+       {R"(,"stream":true)", R"(,"stream":true,"stream_options":null)",
+        R"(,"stream":true,"stream_options":{})", R"(,"stream_options":{"x":1},"stream":true)",
+        R"(,"stream":true,"stream_options":{"include_usage":false})",
+        R"(,"stream":true,"stream_options":{"include_usage":true})"}) {
+    const Sent sent = send("openai", chat(more));
+    EXPECT_TRUE(sent.streamed);
+    EXPECT_EQ(sent.parsed()["stream"], true);
+    EXPECT_EQ(sent.parsed()["stream_options"]["include_usage"], true) << more;
+  }
+}
+
+TEST(OpenAiRequests, AskedUsageIsLeftAsItStands) {
+  const std::string body =
+      chat(R"(,"stream":true,"stream_options":{"include_usage":true,"vendor":1})");
+  EXPECT_EQ(send("openai", body).parsed()["stream_options"]["vendor"], 1);
+}
+
+TEST(OpenAiRequests, TheOutputLimitIsSplicedUnderOneName) {
+  const engines::Ask limited{.upstream_model = "m", .output_limit = Tokens(9)};
+  for (const std::string_view more :
+       {"", R"(,"max_tokens":3)", R"(,"max_tokens":null)", R"(,"max_completion_tokens":3)",
+        R"(,"n_predict":3)", R"(,"max_tokens":-1)"}) {
+    const json sent = send("openai", chat(more), limited).parsed();
+    EXPECT_EQ(sent["max_tokens"], 9) << more;
+    EXPECT_FALSE(sent.contains("n_predict") || sent.contains("max_completion_tokens"));
+  }
+  EXPECT_EQ(send("openai", chat(R"(,"max_completion_tokens":3)")).parsed()["max_tokens"], 3);
+  EXPECT_FALSE(send("openai", chat()).parsed().contains("max_tokens"));
+}
+
+TEST(OpenAiRequests, ModelNamesAreEscaped) {
+  const Sent sent = send("openai", chat(), {.upstream_model = "a\"b\\c"});
+  EXPECT_EQ(sent.parsed()["model"], "a\"b\\c");
+}
+
+TEST(LlamaCppRequests, AreAlwaysForAStream) {
+  for (const std::string_view more : {"", R"(,"stream":false)", R"(,"stream":null)",
+                                      R"(,"stream":true)", R"(,"stream_options":null)"}) {
+    const Sent sent = send("llama.cpp", chat(more));
+    EXPECT_TRUE(sent.streamed);
+    EXPECT_EQ(sent.parsed()["stream"], true) << more;
+    EXPECT_EQ(sent.parsed()["stream_options"]["include_usage"], true) << more;
+  }
+}
+
+TEST(LlamaCppRequests, ANamedToolIsTheOnlyOneAndRequired) {
+  const json sent =
+      send("llama.cpp", chat(R"(,"tools":[{"type":"function","function":{"name":"a"}},)"
+                             R"({"type":"function","function":{"name":"b","x":[1]}}],)"
+                             R"("tool_choice":{"type":"function","function":{"name":"b"}})"))
+          .parsed();
+  EXPECT_EQ(sent["tool_choice"], "required");
+  ASSERT_EQ(sent["tools"].size(), 1U);
+  EXPECT_EQ(sent["tools"][0]["function"]["name"], "b");
+  EXPECT_EQ(sent["tools"][0]["function"]["x"][0], 1);
+}
+
+TEST(LlamaCppRequests, OtherToolChoicesAreLeft) {
+  const std::string tools = R"(,"tools":[{"type":"function","function":{"name":"a"}}])";
+  for (const std::string_view choice :
+       {"\"auto\"", "\"none\"", "null", R"({"type":"function","function":{"name":"x"}})", "{}"}) {
+    const json sent =
+        send("llama.cpp", chat(tools + ",\"tool_choice\":" + std::string(choice))).parsed();
+    EXPECT_EQ(sent["tool_choice"], json::parse(choice));
+    EXPECT_EQ(sent["tools"].size(), 1U);
+  }
+}
+
+TEST(LlamaCppRequests, GoOnFromTheTextDelivered) {
+  const Sent sent =
+      send("llama.cpp", chat(), {.upstream_model = "m", .continuation = "He said \\\"a"});
+  const json messages = sent.parsed()["messages"];
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[1], (json{{"role", "assistant"}, {"content", "He said \"a"}}));
+}
+
+TEST(LlamaCppRequests, CompletionsGoOnFromTheirPrompt) {
+  const Sent sent = send("llama.cpp", R"({"prompt":"Once","model":"a"})",
+                         {.upstream_model = "m", .continuation = " upon"}, Dialect::completion);
+  EXPECT_EQ(sent.parsed()["prompt"], "Once upon");
+  EXPECT_EQ(sent.path, "/v1/completions");
+}
+
+TEST(LlamaCppRequests, WhatCannotBeGoneOnFromIsRefused) {
+  const engines::Ask ask{.upstream_model = "m", .continuation = "x"};
+  EXPECT_FALSE(
+      send("llama.cpp", R"({"prompt":["a"],"model":"a"})", ask, Dialect::completion).status);
+  EXPECT_FALSE(
+      send("llama.cpp", R"({"model":"a","messages":[{"role":"assistant","content":"x"}]})", ask)
+          .status);
+  EXPECT_FALSE(send("llama.cpp", R"({"model":"a","messages":[]})", ask).status);
+}
+
+TEST(Requests, ReuseTheirBuffers) {
+  const std::string body = chat();
+  api::QuestionScratch scratch;
+  const auto question = api::read_question(Dialect::chat, body, scratch);
+  engines::UpstreamRequest request;
+  std::string first;
+  for (int i = 0; i < 3; ++i) {
+    const engines::Ask ask{.upstream_model = "m", .output_limit = Tokens(5)};
+    ASSERT_TRUE(engines::find_engine("llama.cpp")->write_request(*question, body, ask, request));
+    if (i == 0) first = request.body();
+    EXPECT_EQ(request.body(), first);
+  }
+}
+
+TEST(UpstreamHeaders, AreAnAllowList) {
+  const auto headers = engines::upstream_headers(
+      {.authorization = "Bearer site", .traceparent = "00-x", .streamed = true});
+  std::string names;
+  for (const auto& header : headers) names += std::string(header.name) + " ";
+  EXPECT_EQ(names, "content-type accept accept-encoding user-agent authorization traceparent ");
+  EXPECT_EQ(engines::upstream_headers({}).count, 4U);
+}
+
+TEST(Engines, AreFoundByKind) {
+  EXPECT_EQ(engines::engine_kinds(), (std::vector<std::string_view>{"llama.cpp", "openai"}));
+  EXPECT_EQ(engines::find_engine("vllm?"), nullptr);
+  EXPECT_FALSE(engines::find_engine("openai")->capabilities().continues_last_assistant_message);
+  EXPECT_FALSE(engines::find_engine("llama.cpp")->capabilities().frees_on_leave_of_whole);
+}
+
+}  // namespace
+}  // namespace hanse
