@@ -1,0 +1,184 @@
+#include "adapters/storage/book_keeper.h"
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hanse::storage {
+
+using ledger::Position;
+
+BookKeeper::BookKeeper(Books& books, OpenSource open, BookKeeperOptions options)
+    : books_(books), open_(std::move(open)), options_(options), thread_([this] { run(); }) {}
+
+BookKeeper::~BookKeeper() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void BookKeeper::written(Position position) {
+  written_.store(position.count());
+  // Sequentially consistent with the thread, which announces that it is idle
+  // before it looks at written_ a last time.
+  if (!idle_.load()) return;
+  {
+    const std::lock_guard lock(mutex_);
+  }
+  wake_.notify_one();
+}
+
+std::optional<Error> BookKeeper::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+Status BookKeeper::catch_up() {
+  std::unique_lock lock(mutex_);
+  hurry_ = true;
+  wake_.notify_one();
+  // A failure that was there before may have been repaired since.
+  const std::uint64_t failures = failures_;
+  progress_.wait(
+      lock, [&] { return stop_ || booked_.load() >= written_.load() || failures_ > failures; });
+  hurry_ = false;
+  if (booked_.load() < written_.load() && trouble_) return std::unexpected(*trouble_);
+  return {};
+}
+
+void BookKeeper::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      idle_.store(true);
+      wake_.wait(lock, [this] { return stop_ || written_.load() > booked_.load(); });
+      idle_.store(false);
+    }
+    if (pause(options_.gather)) return;
+    Status done = work();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!done) {
+        trouble_ = done.error();
+        ++failures_;
+      }
+    }
+    progress_.notify_all();
+    if (!done && pause(options_.retry)) return;
+  }
+}
+
+Status BookKeeper::work() {
+  if (!source_) {
+    if (auto opened = open(); !opened) return opened;
+  }
+  ledger::PlacedEntry placed;
+  for (bool more = true; more;) {
+    while (more && projection_->rows() < options_.batch_rows) {
+      const auto next = source_->next(placed);
+      Status taken;
+      if (next && *next) taken = projection_->take(placed);
+      if (!next || !taken) {
+        // What has been read cannot be read on; begin again where the books are.
+        source_.reset();
+        return next ? taken : std::unexpected(next.error());
+      }
+      more = *next;
+    }
+    if (projection_->empty()) break;
+    const BookBatch& batch = projection_->batch();
+    // The batch stays and is written again when the store has recovered.
+    if (auto written = books_.write(batch); !written) return written;
+    const std::lock_guard lock(mutex_);
+    trouble_.reset();
+    booked_.store(batch.last.count(), std::memory_order_release);
+    projection_->next_batch();
+    progress_.notify_all();
+    if (stop_) return {};
+  }
+  return {};
+}
+
+Status BookKeeper::open() {
+  // Whose journal it is, the source knows; how far the books are, the store.
+  auto any = open_(Position(0));
+  if (!any) return std::unexpected(std::move(any.error()));
+  const auto reached = books_.position((*any)->journal());
+  if (!reached) return std::unexpected(reached.error());
+  if (*reached > Position(0)) {
+    any = open_(*reached);
+    if (!any) return std::unexpected(std::move(any.error()));
+  }
+  source_ = std::move(*any);
+  projection_.emplace(*source_, *reached);
+  booked_.store(reached->count(), std::memory_order_release);
+  return {};
+}
+
+bool BookKeeper::pause(Duration duration) {
+  std::unique_lock lock(mutex_);
+  if (duration > Duration(0)) {
+    wake_.wait_for(lock, std::chrono::nanoseconds(duration.count()),
+                   [this] { return stop_ || hurry_; });
+  }
+  return stop_;
+}
+
+Result<Position> book_all(ledger::EntrySource& source, Books& books, std::size_t batch_rows) {
+  auto reached = books.position(source.journal());
+  if (!reached) return reached;
+  if (*reached < source.begins_at()) {
+    return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                 fmt::format("the journal begins at entry {}, the books have only {}",
+                             source.begins_at().count() + 1, reached->count())});
+  }
+  Projection projection(source, *reached);
+  ledger::PlacedEntry placed;
+  for (;;) {
+    const auto more = source.next(placed);
+    if (!more) return std::unexpected(more.error());
+    if (*more) {
+      if (auto taken = projection.take(placed); !taken) {
+        return std::unexpected(std::move(taken.error()));
+      }
+      if (projection.rows() < batch_rows) continue;
+    }
+    if (!projection.empty()) {
+      const BookBatch& batch = projection.batch();
+      if (auto written = books.write(batch); !written) {
+        return std::unexpected(std::move(written.error()));
+      }
+      reached = batch.last;
+      projection.next_batch();
+    }
+    if (!*more) return reached;
+  }
+}
+
+Status agrees(Books& books, const ledger::Ledger& ledger) {
+  const auto balances = books.balances();
+  if (!balances) return std::unexpected(balances.error());
+  std::map<std::string_view, const BookedBalance*> by_path;
+  for (const BookedBalance& balance : *balances) by_path[balance.path] = &balance;
+  for (std::size_t i = 0; i < ledger.accounts(); ++i) {
+    const ledger::Account& account = ledger.account(ledger::AccountNumber(i));
+    const auto found = by_path.find(account.path);
+    if (found == by_path.end() || found->second->debits != account.debits ||
+        found->second->credits != account.credits) {
+      return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                   fmt::format("the books differ from the journal in account {}", account.path)});
+    }
+  }
+  if (balances->size() != ledger.accounts()) {
+    return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                 "the books have accounts that the journal does not know"});
+  }
+  return {};
+}
+
+}  // namespace hanse::storage
