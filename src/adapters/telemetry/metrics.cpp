@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "adapters/telemetry/attempt_times.h"
 #include "base/check.h"
 #include "base/usage.h"
 #include "core/answer/failure.h"
@@ -57,17 +58,6 @@ std::string_view outcome_name(std::size_t outcome) {
 
 std::size_t outcome_of(const AttemptRecord& attempt, bool cancelled) {
   return cancelled ? kCancelled : static_cast<std::size_t>(attempt.failure);
-}
-
-// Between tokens of one sequence, after the first; nothing when there is no
-// second token.
-std::optional<std::int64_t> nanos_per_token(const AttemptRecord& attempt, std::int32_t choices) {
-  if (!attempt.first_token || !attempt.ended) return std::nullopt;
-  const std::int64_t output = attempt.usage.tokens[TokenKind::output].count() +
-                              attempt.usage.tokens[TokenKind::reasoning].count();
-  const std::int64_t gaps = output / std::max(choices, 1) - 1;
-  if (gaps < 1) return std::nullopt;
-  return (attempt.ended->count() - attempt.first_token->count()) / gaps;
 }
 
 // All that is counted of a site.
@@ -331,7 +321,7 @@ void GatewayMetrics::State::observe_attempt(const AttemptRecord& attempt, bool c
           static_cast<__int128>(attempt.first_token->count()) * 1'000 / predicted));
     }
   }
-  if (const auto per_token = nanos_per_token(attempt, record.choices)) {
+  if (const auto per_token = time_per_token(attempt, record.choices)) {
     const OfferId offer = attempt.decision.chosen;
     Histogram& histogram = handles.per_token[offer.value()];
     if (!histogram.resolved()) {
@@ -339,7 +329,7 @@ void GatewayMetrics::State::observe_attempt(const AttemptRecord& attempt, bool c
       histogram =
           registry.histogram(inter_token_latency, {snapshot.catalog.variants[variant].name, site});
     }
-    histogram.observe(*per_token);
+    histogram.observe(per_token->count());
   }
   observe_tokens(attempt.usage, series, site);
   owed.add(static_cast<std::uint64_t>(std::max<std::int64_t>(attempt.owed.count(), 0)));

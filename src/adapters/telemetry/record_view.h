@@ -16,7 +16,7 @@
 //   tenant, project, key, alias, latency_class, labels
 //   asked: {prompt_bytes, prompt_tokens_max, output_tokens_limit, choices, streamed}
 //   objective: {first_token_ns, per_token_ns, time_limit_ns}
-//   sites_permitted, sites_refused (among those that offer the alias)
+//   strategy, sites_permitted, sites_refused (among those that offer the alias)
 //   sites: [{site, place, supplier, supplier_home, chip, offers_alias, permitted, verdict,
 //            refusals: [{rule, requirement, facts: [...]}],
 //            variant, predicted: {first_token_ns, per_token_ns, cost, prompt_tokens,
@@ -29,9 +29,11 @@
 //   bill: {tokens: {prompt, cached_read, cache_write, output, reasoning},
 //          tokens_estimated, held, charged, written_off, owed_to_suppliers, margin}
 //
-// `verdict` of a site is one of: answered, failed, refused, no_offer,
-// circuit_open, full, tried, passed_over. `reason` says in words why it was
-// not chosen.
+// A site's `verdict` is one of: answered, failed, cancelled (the client left),
+// open (not ended), passed_over, circuit_open, full, tried, not_asked (no site
+// was), refused (by the gate), no_offer. Its `reason` says why, in words.
+// Sites are in that order, then by predicted cost, then by name.
+// An attempt's `outcome` is answered, cancelled, open, or how it failed.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +91,7 @@ struct AttemptView {
   std::size_t number = 1;
   std::string site;
   std::string supplier;
+  std::string supplier_title;  // for people
   std::string variant;
   WallTime opened_at;
   std::string outcome;  // "answered", "cancelled", "open", or how it failed
@@ -142,7 +145,8 @@ struct RecordView {
 
   std::uint32_t sites_permitted = 0;
   std::uint32_t sites_refused = 0;
-  std::vector<SiteView> sites;  // answered, tried, permitted, refused; then by name
+  std::string strategy;         // of placement
+  std::vector<SiteView> sites;  // in the order of the header
   std::vector<AttemptView> attempts;
   Bill bill;
 };
@@ -159,8 +163,9 @@ Result<RecordView> make_view(const dispatch::Record& record, const dispatch::Rec
 std::string to_json(const RecordView& view, int indent = -1);
 
 struct PrintOptions {
-  bool colour = false;        // ANSI
-  std::size_t columns = 100;  // at least 80
+  bool colour = false;         // ANSI
+  std::size_t columns = 100;   // at least 80
+  std::size_t sites_max = 30;  // what is left out is counted
 };
 
 // For a terminal; ends with a line feed.
