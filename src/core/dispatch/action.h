@@ -20,9 +20,11 @@
 
 namespace hanse::dispatch {
 
-// Write this down.
+// Write this down. The entry that ends a request says so: its record, final
+// by then, belongs beside it.
 struct Append {
   ledger::Entry entry;
+  std::optional<RequestRef> closes;
 };
 
 // Send the request to the permitted site. Answer with FirstToken, Progressed

@@ -9,10 +9,10 @@
 
 namespace hanse::dispatch {
 
-Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger ledger, ledger::Treasurer& treasurer,
+Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
                    DispatchOptions options, Instant now)
     : options_(options),
-      ledger_(std::move(ledger)),
+      ledger_(ledger),
       treasurer_(treasurer),
       holds_(treasurer, {.open_holds_max = options.requests_max, .lease_ahead = Money()}),
       numbers_(ledger_.epoch()),
@@ -70,7 +70,13 @@ void Dispatch::append(const ledger::EntryBody& body, Instant now) {
   // The ledger refuses what would break the books; a refusal here means that
   // this state machine is wrong, and no answer is worth that.
   HANSE_CHECK(ledger_.apply(entry).has_value());
-  emit(Append{std::move(entry)});
+  emit(Append{.entry = std::move(entry), .closes = std::nullopt});
+}
+
+void Dispatch::append_closing(const Request& request, const ledger::EntryBody& body, Instant now) {
+  ledger::Entry entry{.at = now.wall, .body = body};
+  HANSE_CHECK(ledger_.apply(entry).has_value());
+  emit(Append{.entry = std::move(entry), .closes = request.ref});
 }
 
 // --- A request's way -------------------------------------------------------
@@ -96,7 +102,7 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
   const placement::Decision decision = decide(request, request.record.excluded, now);
   if (!decision.chosen.valid()) return end_refused(request, end_without_site(request), now);
   if (!hold(request, now)) return;
-  open_attempt(request, decision, now);
+  if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
 }
 
 bool Dispatch::hold(Request& request, Instant now) {
@@ -109,7 +115,9 @@ bool Dispatch::hold(Request& request, Instant now) {
 
   const Money most = most_it_can_cost(request.record, *prices);
   const std::size_t key = request.record.key.value();
-  auto held = holds_.open(request.world->budget_scopes[key], most);
+  const ledger::BudgetScope& scope = request.world->budget_scopes[key];
+  recall_overdrawn(scope);
+  auto held = holds_.open(scope, most);
   if (!held) {
     const bool over_budget = held.error().code == ErrorCode::over_budget;
     end_refused(request, over_budget ? End::over_budget : End::at_capacity, now);
@@ -123,6 +131,15 @@ bool Dispatch::hold(Request& request, Instant now) {
                             .prices = *prices},
          now);
   return true;
+}
+
+void Dispatch::recall_overdrawn(const ledger::BudgetScope& scope) {
+  // A budget that was lowered below what is leased here: what holds have let
+  // go since must not be spent again.
+  for (const ledger::BudgetLine line : {scope.tenant, scope.project, scope.key}) {
+    const Money overdrawn = treasurer_.overdrawn(line);
+    if (overdrawn > Money(0)) holds_.recall(line, overdrawn);
+  }
 }
 
 placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Instant now) {
@@ -148,7 +165,7 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   return world.placement.decide(request.demand, allowed_, now);
 }
 
-void Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {
+bool Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {
   World& world = *request.world;
   const fleet::Offer& offer = world.snapshot->fleet.offers[decision.chosen];
   // Asked again for each attempt: a certificate may have ended meanwhile.
@@ -156,7 +173,7 @@ void Dispatch::open_attempt(Request& request, const placement::Decision& decisio
       world.gate.permit(request.question(), offer.site, now.wall);
   if (!permit) {
     request.permitted.erase(offer.site.value());
-    return try_next_site(request, answer::Failure::none, now);
+    return false;
   }
 
   AttemptRecord& attempt = request.record.attempts.push({});
@@ -164,10 +181,10 @@ void Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   attempt.site = offer.site;
   attempt.decision = decision;
   attempt.excluded = request.record.excluded;
-  attempt.limits = limits_of_attempt(
-      world.snapshot->catalog.classes[request.record.latency_class],
-      world.snapshot->fleet.links[offer.site.value()], decision.best[0].prediction,
-      elapsed(now.monotonic, request.deadline));
+  attempt.limits =
+      limits_of_attempt(world.snapshot->catalog.classes[request.record.latency_class],
+                        world.snapshot->fleet.links[offer.site.value()],
+                        decision.best[0].prediction, elapsed(now.monotonic, request.deadline));
 
   request.state = State::waiting;
   request.may_leave = Tokens(0);
@@ -186,6 +203,7 @@ void Dispatch::open_attempt(Request& request, const placement::Decision& decisio
                    .offer = decision.chosen,
                    .output_limit = request.record.output_limit,
                    .limits = attempt.limits});
+  return true;
 }
 
 void Dispatch::first_token(const FirstToken& event, Instant now) {
@@ -195,16 +213,17 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
-  request->world->placement.loads().first_token(
-      attempt.decision.chosen, attempt.decision.best[0].prediction, *attempt.first_token,
-      now.monotonic);
+  request->world->placement.loads().first_token(attempt.decision.chosen,
+                                                attempt.decision.best[0].prediction,
+                                                *attempt.first_token, now.monotonic);
   if (request->record.streamed) raise_watermark(*request, Tokens(0), now);
 }
 
 void Dispatch::progressed(const Progressed& event, Instant now) {
   Request* request = find(event.request, event.attempt);
   if (request == nullptr || request->state != State::answering || !request->record.streamed) return;
-  if (event.output + kWatermarkLow >= request->may_leave) {
+  const bool all_may_leave = request->may_leave == most_tokens(request->record)[TokenKind::output];
+  if (!all_may_leave && event.output + kWatermarkLow >= request->may_leave) {
     raise_watermark(*request, event.output, now);
   }
 }
@@ -252,12 +271,14 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   if (delivered) {
     settle(request, ledger::Outcome::cut, usage, now);
     return end(request, End::cut,
-               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure}, now);
+               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure},
+               now);
   }
   if (is_clients_fault(event.failure)) {
     release_hold(request, ledger::Outcome::failed, now);
     return end(request, End::client_error,
-               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure}, now);
+               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure},
+               now);
   }
   try_next_site(request, event.failure, now);
 }
@@ -270,9 +291,12 @@ void Dispatch::try_next_site(Request& request, answer::Failure last_failure, Ins
   };
   if (now.monotonic >= request.deadline) return give_up(End::out_of_time);
   if (request.record.attempts.size() >= options_.attempts_max) return give_up(End::attempts_failed);
-  const placement::Decision decision = decide(request, request.record.excluded, now);
-  if (!decision.chosen.valid()) return give_up(End::attempts_failed);
-  open_attempt(request, decision, now);
+  // Ends, for a site that may not be asked any more is not decided for again.
+  while (true) {
+    const placement::Decision decision = decide(request, request.record.excluded, now);
+    if (!decision.chosen.valid()) return give_up(End::attempts_failed);
+    if (open_attempt(request, decision, now)) return;
+  }
 }
 
 void Dispatch::client_gone(const ClientGone& event, Instant now) {
@@ -333,21 +357,28 @@ void Dispatch::settle(Request& request, ledger::Outcome outcome, const Usage& us
   request.record.usage = usage;
   request.record.charged = settlement->charged;
   request.record.written_off = settlement->written_off;
-  append(ledger::RequestClosed{.request = request.record.number,
-                               .outcome = outcome,
-                               .usage = usage,
-                               .charged = settlement->charged,
-                               .written_off = settlement->written_off},
-         now);
+  append_closing(request,
+                 ledger::RequestClosed{.request = request.record.number,
+                                       .outcome = outcome,
+                                       .usage = usage,
+                                       .charged = settlement->charged,
+                                       .written_off = settlement->written_off},
+                 now);
 }
 
 void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant now) {
   HANSE_CHECK(holds_.release(request.hold).has_value());
-  append(ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
+  append_closing(request,
+                 ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
 }
 
 void Dispatch::end_refused(Request& request, End why, Instant now) {
-  end(request, why, Refuse{.request = request.ref, .retry_after = retry_after(request, now)}, now);
+  // Waiting helps against load and sickness, not against law or an empty purse.
+  const bool waiting_helps = why == End::at_capacity || why == End::sites_unavailable;
+  end(request, why,
+      Refuse{.request = request.ref,
+             .retry_after = waiting_helps ? retry_after(request, now) : std::nullopt},
+      now);
 }
 
 End Dispatch::end_without_site(const Request& request) {

@@ -58,9 +58,10 @@ class Dispatch {
     more,  // the buffer is full: empty it and call more()
   };
 
-  // Requires: `ledger` has started an epoch and is not restoring; `treasurer`
-  // outlives the dispatch. Its first actions come with the first event.
-  Dispatch(SnapshotRef snapshot, ledger::Ledger ledger, ledger::Treasurer& treasurer,
+  // Requires: `ledger` has started an epoch and is not restoring; nobody else
+  // applies entries to it but the journal's seals. `ledger` and `treasurer`
+  // outlive the dispatch. Its first actions come with the first event.
+  Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
            DispatchOptions options, Instant now);
   ~Dispatch();
   Dispatch(const Dispatch&) = delete;
@@ -82,7 +83,6 @@ class Dispatch {
   [[nodiscard]] SnapshotRef shared_snapshot() const;
   [[nodiscard]] const World& world() const { return *world_; }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
-  [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
   [[nodiscard]] std::size_t open_requests() const { return open_; }
 
  private:
@@ -100,10 +100,12 @@ class Dispatch {
 
   // Sets aside the most the request can cost; false when it has been refused.
   bool hold(Request& request, Instant now);
+  void recall_overdrawn(const ledger::BudgetScope& scope);
   // Chooses among the sites that are permitted, work, have room and have not
   // been tried; says which were left out.
   placement::Decision decide(Request& request, Exclusions& excluded, Instant now);
-  void open_attempt(Request& request, const placement::Decision& decision, Instant now);
+  // False when its site may not be asked any more.
+  bool open_attempt(Request& request, const placement::Decision& decision, Instant now);
   void try_next_site(Request& request, answer::Failure last_failure, Instant now);
   void raise_watermark(Request& request, Tokens delivered, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
@@ -123,12 +125,14 @@ class Dispatch {
   Request* find(RequestRef ref, std::uint8_t attempt);
   [[nodiscard]] const Request& get(RequestRef ref) const;
   void append(const ledger::EntryBody& body, Instant now);
+  // The same for the entry that ends `request`.
+  void append_closing(const Request& request, const ledger::EntryBody& body, Instant now);
   void emit(Action action);
   std::shared_ptr<World> make_world(SnapshotRef snapshot, const World* before, Instant now);
   void register_accounts(World& world, Instant now);
 
   DispatchOptions options_;
-  ledger::Ledger ledger_;
+  ledger::Ledger& ledger_;
   ledger::Treasurer& treasurer_;
   ledger::HoldBook holds_;
   ledger::RequestNumbers numbers_;

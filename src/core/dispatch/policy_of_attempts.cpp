@@ -1,13 +1,17 @@
 #include "core/dispatch/policy_of_attempts.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace hanse::dispatch {
 
 TokenCounts most_tokens(const Record& record) {
+  // What a client asks for may be beyond any sense, but not beyond the books.
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  const auto output = static_cast<__int128>(record.output_limit.count()) * record.choices;
   TokenCounts most;
-  most[TokenKind::prompt] = record.prompt_tokens_max;
-  most[TokenKind::output] = record.output_limit * record.choices;
+  most[TokenKind::prompt] = std::min(record.prompt_tokens_max, Tokens(kMost));
+  most[TokenKind::output] = Tokens(static_cast<std::int64_t>(std::min<__int128>(output, kMost)));
   return most;
 }
 
@@ -29,8 +33,10 @@ Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
                     prices[TokenKind::cache_write]}));
   sum.add(most[TokenKind::output],
           std::max(prices[TokenKind::output], prices[TokenKind::reasoning]));
-  // Rounding at settlement is half to even and may go up by half a nano.
-  return sum.rounded() + Money(1);
+  // Rounding at settlement is half to even and may go up by half a nano. The
+  // greatest amount of all is none: it says that there was no room for it.
+  constexpr Money kMost{std::numeric_limits<std::int64_t>::max() - 1};
+  return std::min(sum.rounded(), kMost - Money(1)) + Money(1);
 }
 
 AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
@@ -38,10 +44,10 @@ AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, cons
   const auto within = [&](Duration limit) { return std::min(limit, left); };
   return {
       .connect = within(std::max(seconds(1), link.round_trip * 8)),
-      .first_token = within(
-          std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4})),
-      .between_tokens = within(
-          std::max({seconds(5), latency_class.per_token * 10, prediction.per_token * 10})),
+      .first_token =
+          within(std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4})),
+      .between_tokens =
+          within(std::max({seconds(5), latency_class.per_token * 10, prediction.per_token * 10})),
       .whole = left,
   };
 }

@@ -3,6 +3,7 @@
 // again, so that steady traffic allocates nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -23,6 +24,9 @@ enum class State : std::uint8_t {
 };
 
 struct Request {
+  // More answers to one request are asked for by mistake or malice.
+  static constexpr std::int64_t kSequencesMax = 1 << 20;
+
   void begin(const Arrived& event, std::shared_ptr<World> now_world, ledger::RequestNumber number,
              Instant now) {
     const Snapshot& snapshot = *now_world->snapshot;
@@ -44,7 +48,8 @@ struct Request {
     record.prompt_bytes = event.prompt_bytes;
     record.prompt_tokens_max = event.prompt_tokens_max;
     record.output_limit = event.output_limit;
-    record.choices = event.choices * event.prompts;
+    record.choices = static_cast<std::int32_t>(
+        std::min(std::int64_t{event.choices} * event.prompts, kSequencesMax));
     record.streamed = event.streamed;
     record.excluded.clear();
     record.attempts.clear();
@@ -83,8 +88,8 @@ struct Request {
   ledger::HoldId hold;
   MonotonicTime deadline;
   MonotonicTime first_token_at;
-  Tokens may_leave;   // of the attempt's output, by the last watermark
-  BitSet permitted;   // sites that the gate permits and that offer the alias
+  Tokens may_leave;  // of the attempt's output, by the last watermark
+  BitSet permitted;  // sites that the gate permits and that offer the alias
   Record record;
 };
 

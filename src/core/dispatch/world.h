@@ -36,12 +36,12 @@ struct World {
   gate::Gate gate;
   placement::Placement placement;
   fleet::HealthBook health;
-  std::vector<BitSet> sites_of_alias;                 // that offer one of its variants
-  std::vector<std::int32_t> attempts_at;              // open ones, by site
-  BitSet full;                                        // sites at their bound of attempts
-  std::vector<ledger::AccountNumber> receivables;     // by key
-  std::vector<ledger::AccountNumber> payables;        // by site
-  std::vector<ledger::BudgetScope> budget_scopes;     // by key
+  std::vector<BitSet> sites_of_alias;              // that offer one of its variants
+  std::vector<std::int32_t> attempts_at;           // open ones, by site
+  BitSet full;                                     // sites at their bound of attempts
+  std::vector<ledger::AccountNumber> receivables;  // by key
+  std::vector<ledger::AccountNumber> payables;     // by site
+  std::vector<ledger::BudgetScope> budget_scopes;  // by key
 
  private:
   [[nodiscard]] std::int32_t attempts_max(SiteId site) const;

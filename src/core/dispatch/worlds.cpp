@@ -17,6 +17,10 @@ Money clamped(ledger::Sum sum) {
   return Money(static_cast<std::int64_t>(std::clamp(sum, ledger::Sum{0}, kMax)));
 }
 
+// Who has no budget has a line all the same: a snapshot may set one later, and
+// what is held and spent until then counts towards it.
+constexpr Money kNoBudget{std::numeric_limits<std::int64_t>::max() / 2};
+
 // From the ids of one table to those of another that has the same names; not
 // valid where a name is gone.
 template <typename Id, typename Row>
@@ -55,7 +59,7 @@ class Dispatch::Sink final : public ledger::EntrySink {
   explicit Sink(Dispatch& dispatch) : dispatch_(dispatch) {}
 
   ledger::Position append(const ledger::Entry& entry) override {
-    dispatch_.emit(Append{entry});
+    dispatch_.emit(Append{.entry = entry, .closes = std::nullopt});
     return dispatch_.ledger_.position();
   }
 
@@ -86,8 +90,8 @@ void Dispatch::register_accounts(World& world, Instant now) {
   };
   const auto line = [&](const std::string& name, const std::optional<Money>& budget,
                         const std::string& prefix) {
-    if (!budget) return ledger::BudgetLine();
-    return treasurer_.set(name, *budget, clamped(ledger_.balance_below(prefix, options_.currency)));
+    return treasurer_.set(name, budget.value_or(kNoBudget),
+                          clamped(ledger_.balance_below(prefix, options_.currency)));
   };
 
   const Snapshot& snapshot = *world.snapshot;
@@ -101,16 +105,15 @@ void Dispatch::register_accounts(World& world, Instant now) {
                ledger::AccountKind::receivable));
     world.budget_scopes.push_back({
         .tenant = line("tenant " + tenant.name, tenant.budget, "receivable/" + tenant.name + "/"),
-        .project = line("project " + project.name, project.budget,
-                        "receivable/" + project.name + "/"),
+        .project =
+            line("project " + project.name, project.budget, "receivable/" + project.name + "/"),
         .key = line("key " + key.name, key.budget, "receivable/" + key.name + "/"),
     });
   }
   for (const fleet::Site& site : snapshot.fleet.sites) {
     const std::string& supplier = snapshot.fleet.suppliers[site.supplier].name;
-    world.payables.push_back(
-        number(ledger::payable_path(supplier, site.name, options_.currency),
-               ledger::AccountKind::payable));
+    world.payables.push_back(number(ledger::payable_path(supplier, site.name, options_.currency),
+                                    ledger::AccountKind::payable));
   }
 }
 

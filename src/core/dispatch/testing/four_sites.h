@@ -1,15 +1,17 @@
 // src/core/dispatch/testing/four_sites.h
-// A snapshot for tests: four sites under three kinds of law, two tenants, one
-// model. The same grid as config/four-sites.toml, smaller.
+// A snapshot for tests: the four sites with the prices and the model of
+// config/four-sites.toml, and two tenants. For what people will read; where
+// bills are worked out in the head, small_grid.h has round prices.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/digest.h"
 #include "core/dispatch/snapshot.h"
+#include "core/gate/testing/four_sites.h"
 
 namespace hanse::dispatch::testing {
 
@@ -29,7 +31,6 @@ class FourSites {
   FourSites() {
     add_catalog();
     add_fleet();
-    add_policies();
     add_tenants();
     snapshot_.digest = sha256("four sites");
   }
@@ -52,7 +53,6 @@ class FourSites {
  private:
   void add_catalog() {
     catalog::Catalog& catalog = snapshot_.catalog;
-    catalog.chips.add({.name = "cpu-x86", .title = "x86-64 CPU with AVX2"});
     const ModelId model = catalog.models.add({.name = "smollm2", .context_tokens = Tokens(4'096)});
     const VariantId variant =
         catalog.variants.add({.name = "smollm2/q4", .model = model, .precision = "q4_k_m"});
@@ -69,82 +69,38 @@ class FourSites {
     catalog.price_books.add({.name = "standard", .prices = {prices(120'000, 360'000)}});
   }
 
+  // Sites, suppliers, labels and rules are the gate's; here they get prices.
   void add_fleet() {
-    fleet::Fleet& fleet = snapshot_.fleet;
-    const auto supplier = [&](std::string name, std::string title, std::string_view home,
-                              std::vector<fleet::Parent> parents = {}) {
-      return fleet.suppliers.add({.name = std::move(name),
-                                  .title = std::move(title),
-                                  .home = fleet::Code(home),
-                                  .parents = std::move(parents)});
+    gate::testing::World world = gate::testing::four_sites();
+    snapshot_.catalog.chips = std::move(world.catalog.chips);
+    snapshot_.fleet = std::move(world.fleet);
+    snapshot_.labels = std::move(world.labels);
+    snapshot_.policies = std::move(world.policies);
+    const auto title = [&](std::string_view supplier, std::string title) {
+      fleet::Fleet& fleet = snapshot_.fleet;
+      fleet.suppliers[fleet.suppliers.find(supplier).value()].title = std::move(title);
     };
-    const SupplierId us = supplier("atlantic-cloud", "Atlantic Cloud, Inc.", "US");
-    const SupplierId german_daughter =
-        supplier("atlantic-cloud-germany", "Atlantic Cloud Germany GmbH", "DE",
-                 {{.holder = us, .share_ppm = 1'000'000, .basis = "shares"}});
-    const SupplierId german = supplier("elbe-compute", "Elbe Compute GmbH", "DE");
-    const SupplierId french = supplier("rhone-calcul", "Rhone Calcul SAS", "FR");
-    add_site("ashburn", us, "US", prices(40'000, 120'000), milliseconds(85));
-    add_site("frankfurt", german_daughter, "DE", prices(50'000, 150'000), milliseconds(8));
-    add_site("hamburg", german, "DE", prices(70'000, 210'000), milliseconds(3));
-    add_site("lyon", french, "FR", prices(90'000, 270'000), milliseconds(14));
+    title("elbe-compute", "Elbe Compute GmbH");
+    title("rhone-calcul", "Rhone Calcul SAS");
+    add_offer("ashburn", prices(40'000, 120'000), milliseconds(85));
+    add_offer("frankfurt", prices(50'000, 150'000), milliseconds(8));
+    add_offer("hamburg", prices(70'000, 210'000), milliseconds(3));
+    add_offer("lyon", prices(90'000, 270'000), milliseconds(14));
   }
 
-  void add_site(const std::string& name, SupplierId supplier, std::string_view place,
-                const TokenPrices& owed, Duration round_trip) {
+  void add_offer(const std::string& name, const TokenPrices& owed, Duration round_trip) {
     fleet::Fleet& fleet = snapshot_.fleet;
-    const SiteId site = fleet.sites.add({.name = name,
-                                         .supplier = supplier,
-                                         .place = fleet::Code(place),
-                                         .chip = ChipId(0),
-                                         .slots = 4,
-                                         .certificates = {},
-                                         .engine = {}});
+    const SiteId at = site(name);
+    fleet.sites[at].slots = 4;
+    fleet.links[at.value()].round_trip = round_trip;
     fleet.offers.add({.name = name + "/smollm2/q4",
-                      .site = site,
+                      .site = at,
                       .variant = VariantId(0),
                       .upstream_model = "smollm2",
                       .prices = owed,
                       .profile = {.first_token = milliseconds(40),
                                   .prefill_tokens_per_second = 400,
                                   .decode_tokens_per_second = 40}});
-    fleet.links.push_back({.round_trip = round_trip, .bits_per_second = 1'000'000'000});
-  }
-
-  void add_policies() {
-    gate::LabelVocabulary& labels = snapshot_.labels;
-    const gate::LabelSet personal = labels.add(gate::Dimension::data, "personal").value();
-    const gate::LabelSet eu = labels.add(gate::Dimension::subjects, "EU").value();
-    const gate::LabelSet health = labels.add(gate::Dimension::categories, "health").value();
-    const gate::Condition of_eu_people{.data = personal, .subjects = eu, .categories = {}};
-    const gate::Condition of_health{.data = {}, .subjects = {}, .categories = health};
-
-    gate::Clause in_the_eu{.kind = gate::Clause::Kind::require_place,
-                           .codes = {},
-                           .area = "EU",
-                           .certificate = {},
-                           .chips = {},
-                           .suppliers = {}};
-    const auto members = fleet::countries_of("EU").value();
-    in_the_eu.codes.assign(members.begin(), members.end());
-    gate::Clause out_of_reach = in_the_eu;
-    out_of_reach.kind = gate::Clause::Kind::deny_reach;
-    out_of_reach.codes = {fleet::Code("CN"), fleet::Code("US")};
-    out_of_reach.area = "US, CN";
-    gate::Clause hds = in_the_eu;
-    hds.kind = gate::Clause::Kind::require_certificate;
-    hds.codes = {};
-    hds.area = "";
-    hds.certificate = "HDS";
-    snapshot_.policies.add(
-        {.name = "european-data",
-         .rules = {
-             {.name = "eu-personal-stays-in-the-eu", .when = of_eu_people, .clauses = {in_the_eu}},
-             {.name = "eu-personal-out-of-foreign-reach",
-              .when = of_eu_people,
-              .clauses = {out_of_reach}},
-             {.name = "health-needs-hds", .when = of_health, .clauses = {hds}},
-         }});
   }
 
   void add_tenants() {

@@ -1,0 +1,373 @@
+#include "core/dispatch/dispatch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/dispatch/testing/desk.h"
+
+namespace hanse::dispatch {
+namespace {
+
+using answer::Failure;
+using testing::day;
+using testing::Desk;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::small_grid;
+
+// --- One attempt -----------------------------------------------------------
+
+// Held: 150 tokens at 10 nano-units, and one for rounding. Used: 30 prompt and
+// 20 output tokens, for which the tenant pays 10 each and ashburn gets 1 each.
+TEST(Dispatch, AnOrdinaryRequestIsHeldSentAndSettledAtTheCheapestSite) {
+  Desk desk;
+  const Arrived request = desk.request();
+  EXPECT_THAT(desk.tell(request),
+              ElementsAre("hold_opened 1501", "attempt_opened", "open_attempt ashburn/small/q4"));
+  EXPECT_THAT(desk.first_token(request.request), IsEmpty());
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::none, Desk::used(30, 20)),
+              ElementsAre("attempt_closed completed 50", "request_closed completed 500", "finish"));
+  EXPECT_EQ(desk.owes("acme"), 500);
+  EXPECT_EQ(desk.owed_at("ashburn"), 50);
+  EXPECT_EQ(desk.record(request).end, End::answered);
+  EXPECT_EQ(desk.dispatch().open_requests(), 0U);
+}
+
+TEST(Dispatch, AStreamIsLetGoByWatermarksAheadOfIt) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  request.output_limit = Tokens(600);
+  desk.tell(request);
+  EXPECT_THAT(desk.first_token(request.request), ElementsAre("watermark 0 of 256", "release 256"));
+  EXPECT_THAT(desk.progressed(request.request, 100), IsEmpty());
+  EXPECT_THAT(desk.progressed(request.request, 200),
+              ElementsAre("watermark 200 of 456", "release 456"));
+  // A burst past the mark: what is beyond it has been held back.
+  EXPECT_THAT(desk.progressed(request.request, 500),
+              ElementsAre("watermark 456 of 600", "release all"));
+  EXPECT_THAT(
+      desk.ends(request.request, 0, Failure::none, Desk::used(30, 600)),
+      ElementsAre("attempt_closed completed 630", "request_closed completed 6300", "finish"));
+}
+
+// An engine may split its tokens into more deltas than it bills for: once
+// nothing is held back any more there is nothing to let go.
+TEST(Dispatch, WhatIsLetGoWhollyIsLetGoOnce) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  EXPECT_THAT(desk.first_token(request.request), ElementsAre("watermark 0 of 50", "release all"));
+  EXPECT_THAT(desk.progressed(request.request, 10), IsEmpty());
+  EXPECT_THAT(desk.progressed(request.request, 80), IsEmpty());
+}
+
+// A client may ask for no output at all, to fill a cache; whatever comes must
+// not be held back for ever.
+TEST(Dispatch, AStreamThatMayHaveNoOutputIsLetGoToo) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  request.output_limit = Tokens(0);
+  desk.tell(request);
+  EXPECT_THAT(desk.first_token(request.request), ElementsAre("release all"));
+}
+
+TEST(Dispatch, CostAboveTheHoldIsOurs) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  desk.ends(request.request, 0, Failure::none, Desk::used(1'000, 50));
+  EXPECT_EQ(desk.record(request).charged, Money(1'501));
+  EXPECT_EQ(desk.record(request).written_off, Money(10'500 - 1'501));
+  EXPECT_EQ(desk.owes("acme"), 1'501);
+  EXPECT_EQ(desk.owed_at("ashburn"), 1'050);
+}
+
+// --- No attempt at all -----------------------------------------------------
+
+TEST(Dispatch, WhatNoSiteMayServeIsRefusedAndNobodyIsAsked) {
+  Desk desk;
+  const Arrived request = desk.request("acme", "personal; subjects=EU; categories=health");
+  EXPECT_THAT(desk.tell(request), ElementsAre("refuse refused_by_law"));
+  EXPECT_EQ(desk.record(request).sites_refused, 4U);
+  EXPECT_EQ(desk.dispatch().explain(request.request).size(), 4U);
+}
+
+TEST(Dispatch, ATenantAtTheEndOfItsBudgetIsRefusedAndNobodyIsAsked) {
+  Desk desk;
+  const Arrived request = desk.request("poor");
+  EXPECT_THAT(desk.tell(request), ElementsAre("refuse over_budget"));
+}
+
+// No waiting helps: that a dearer site would have been available in a second
+// must not tell the client to come again.
+TEST(Dispatch, OverBudgetNeverSaysToComeAgain) {
+  Desk desk;
+  desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
+  EXPECT_THAT(desk.tell(desk.request("poor")), ElementsAre("refuse over_budget"));
+}
+
+TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
+  Snapshot snapshot = small_grid();
+  snapshot.tenants.tenants[*snapshot.tenants.tenants.find("poor")].budget = Money(1'501);
+  Desk desk(snapshot);
+  const Arrived first = desk.request("poor");
+  EXPECT_EQ(desk.tell(first).back(), "open_attempt ashburn/small/q4");
+  EXPECT_THAT(desk.tell(desk.request("poor")), ElementsAre("refuse over_budget"));
+  EXPECT_EQ(desk.ends(first.request, 0, Failure::content_filter).back(),
+            "refuse client_error content_filter");
+  EXPECT_EQ(desk.tell(desk.request("poor")).back(), "open_attempt ashburn/small/q4");
+}
+
+TEST(Dispatch, SitesThatDoNotWorkAreNotAskedAndTheClientIsToldWhenToComeAgain) {
+  Desk desk;
+  for (const char* site : {"ashburn", "frankfurt", "hamburg", "lyon"}) {
+    desk.tell(SiteProbed{.site = desk.site(site), .healthy = false});
+  }
+  EXPECT_THAT(desk.tell(desk.request()), ElementsAre("refuse sites_unavailable again in 1 s"));
+  desk.tell(SiteProbed{.site = desk.site("lyon"), .healthy = true});
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon/small/q4");
+}
+
+TEST(Dispatch, FullSitesAreAtCapacity) {
+  DispatchOptions options;
+  options.world.waiting_per_slot = 0;
+  Snapshot snapshot = small_grid();
+  for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
+  Desk desk(snapshot, options);
+  for (const char* site : {"ashburn", "frankfurt", "hamburg", "lyon"}) {
+    EXPECT_EQ(desk.tell(desk.request()).back(), fmt::format("open_attempt {}/small/q4", site));
+  }
+  EXPECT_THAT(desk.tell(desk.request()), ElementsAre("refuse at_capacity again in 1 s"));
+}
+
+// --- Several attempts ------------------------------------------------------
+
+TEST(Dispatch, AFailureBeforeTheFirstByteGoesOnAtTheNextPermittedSite) {
+  Desk desk;
+  const Arrived request = desk.request("acme", "personal; subjects=EU");
+  EXPECT_EQ(desk.tell(request).back(), "open_attempt hamburg/small/q4");
+  EXPECT_THAT(
+      desk.ends(request.request, 0, Failure::server_error),
+      ElementsAre("attempt_closed failed 0", "attempt_opened", "open_attempt lyon/small/q4"));
+  desk.ends(request.request, 1, Failure::none, Desk::used(30, 20));
+  EXPECT_EQ(desk.owes("acme"), 500);
+  EXPECT_EQ(desk.owed_at("hamburg"), 0);
+  EXPECT_EQ(desk.owed_at("lyon"), 200);
+}
+
+// Residency holds on every retry: both lawful sites fail, and that is the end.
+TEST(Dispatch, WhenAllPermittedSitesHaveFailedTheHoldIsReleased) {
+  Desk desk;
+  const Arrived request = desk.request("acme", "personal; subjects=EU");
+  desk.tell(request);
+  desk.ends(request.request, 0, Failure::unreachable);
+  EXPECT_THAT(desk.ends(request.request, 1, Failure::rate_limited),
+              ElementsAre("attempt_closed failed 0", "hold_released failed",
+                          "refuse attempts_failed rate_limited"));
+  EXPECT_EQ(desk.owes("acme"), 0);
+}
+
+TEST(Dispatch, AttemptsAreBounded) {
+  DispatchOptions options;
+  options.attempts_max = 2;
+  Desk desk(small_grid(), options);
+  const Arrived request = desk.request();
+  desk.tell(request);
+  desk.ends(request.request, 0, Failure::server_error);
+  EXPECT_EQ(desk.ends(request.request, 1, Failure::server_error).back(),
+            "refuse attempts_failed server_error");
+}
+
+TEST(Dispatch, AWholeAnswerHasDeliveredNothingAndIsRepeatedElsewhere) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  desk.first_token(request.request);
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::reset).back(),
+            "open_attempt frankfurt/small/q4");
+}
+
+TEST(Dispatch, ALossInMidStreamIsToldAndTheTenantPaysForWhatItGot) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::reset, Desk::used(30, 7)),
+              ElementsAre("attempt_closed cut 37", "request_closed cut 370", "refuse cut reset"));
+}
+
+TEST(Dispatch, TheClientsErrorIsToldAndNotTriedElsewhere) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::context_exceeded),
+              ElementsAre("attempt_closed failed 0", "hold_released failed",
+                          "refuse client_error context_exceeded"));
+}
+
+TEST(Dispatch, NothingIsTriedAfterTheTimeLimit) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  desk.pass(seconds(60));
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::silent).back(), "refuse out_of_time silent");
+}
+
+// Hamburg's C5 ends at day 200; a policy that asks for it must be asked again
+// before the second attempt.
+TEST(Dispatch, ASiteWhoseCertificateEndsBetweenTwoAttemptsIsNotAsked) {
+  Snapshot snapshot = small_grid();
+  snapshot.policies[PolicyId(0)].rules = {{"c5", {}, {gate::testing::certificate("C5")}}};
+  Desk desk(snapshot);
+  desk.pass(elapsed(day(0), day(100)) - seconds(10));
+  const Arrived request = desk.request();
+  EXPECT_EQ(desk.tell(request).back(), "open_attempt frankfurt/small/q4");
+  // Ten days ago hamburg's began; frankfurt's ends while it is being asked.
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::reset).back(), "open_attempt hamburg/small/q4");
+
+  Desk later(snapshot);
+  later.pass(elapsed(day(0), day(200)) - seconds(10));
+  const Arrived second = later.request();
+  EXPECT_EQ(later.tell(second).back(), "open_attempt hamburg/small/q4");
+}
+
+TEST(Dispatch, WhatWentWrongLastIsToldAlsoWhenTheNextSiteMayNotBeAskedAnyMore) {
+  Snapshot snapshot = small_grid();
+  // Both have C5 today, but lyon only for ten seconds more.
+  const auto certify = [&](const char* site, WallTime until) {
+    snapshot.fleet.sites[*snapshot.fleet.sites.find(site)].certificates.push_back(
+        {"C5", std::nullopt, until});
+  };
+  certify("hamburg", day(1));
+  certify("lyon", day(0) + seconds(10));
+  snapshot.policies[PolicyId(0)].rules = {
+      {"c5", {}, {gate::testing::certificate("C5")}},
+      {"eu", {}, {gate::testing::area(gate::Clause::Kind::deny_reach, {"US"})}}};
+  Desk desk(snapshot);
+  const Arrived request = desk.request();
+  EXPECT_EQ(desk.tell(request).back(), "open_attempt hamburg/small/q4");
+  desk.pass(seconds(20));
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::server_error).back(),
+            "refuse attempts_failed server_error");
+}
+
+// --- The client ------------------------------------------------------------
+
+TEST(Dispatch, AClientThatLeavesBeforeTheAnswerOwesNothing) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  EXPECT_THAT(desk.leaves(request.request),
+              ElementsAre("cancel_attempt", "attempt_closed cancelled 0", "hold_released cancelled",
+                          "forget"));
+}
+
+TEST(Dispatch, AClientThatLeavesInMidStreamOwesWhatWasMade) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  EXPECT_THAT(desk.leaves(request.request, Desk::used(30, 3)),
+              ElementsAre("cancel_attempt", "attempt_closed cancelled 33",
+                          "request_closed cancelled 330", "forget"));
+}
+
+TEST(Dispatch, LateNewsChangesNothing) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  desk.ends(request.request, 0, Failure::server_error);
+  // Of the attempt before:
+  EXPECT_THAT(desk.first_token(request.request, 0), IsEmpty());
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::none, Desk::used(1, 1)), IsEmpty());
+  desk.ends(request.request, 1, Failure::none, Desk::used(30, 20));
+  // Of a request that is over:
+  EXPECT_THAT(desk.ends(request.request, 1, Failure::none, Desk::used(1, 1)), IsEmpty());
+  EXPECT_THAT(desk.leaves(request.request), IsEmpty());
+  EXPECT_EQ(desk.owes("acme"), 500);
+}
+
+// --- Sites and snapshots ---------------------------------------------------
+
+TEST(Dispatch, AsksForProbesAtEvenTimes) {
+  Desk desk;
+  EXPECT_THAT(desk.tell(Woke{}), ElementsAre("probe ashburn", "probe frankfurt", "probe hamburg",
+                                             "probe lyon", "wake_at"));
+  desk.pass(milliseconds(500));
+  EXPECT_THAT(desk.tell(Woke{}), ElementsAre("wake_at"));
+}
+
+TEST(Dispatch, AFullBufferIsAskedForAgainAndNothingIsDropped) {
+  Snapshot snapshot = small_grid();
+  for (int i = 0; i < 100; ++i) {
+    testing::add_tenant(snapshot, fmt::format("tenant-{}", i), std::nullopt);
+  }
+  Desk desk(snapshot);
+  Actions actions;
+  // 103 receivables, 4 payables and 6 accounts of the house.
+  std::size_t count = 0;
+  auto progress = desk.dispatch().on(Woke{}, desk.now(), actions);
+  EXPECT_TRUE(actions.full());
+  while (progress == Dispatch::Progress::more) {
+    count += actions.size();
+    actions.clear();
+    progress = desk.dispatch().more(actions);
+  }
+  count += actions.size();
+  EXPECT_EQ(count, 113U + 5U);
+  EXPECT_TRUE(std::holds_alternative<WakeAt>(actions.back()));
+}
+
+TEST(Dispatch, ARequestKeepsTheSnapshotItBeganWith) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  Snapshot dearer = small_grid();
+  dearer.catalog.price_books[PriceBookId(0)].prices = {testing::nanos_per_token(1'000),
+                                                       testing::nanos_per_token(1'000)};
+  desk.changes_to(dearer);
+  desk.ends(request.request, 0, Failure::none, Desk::used(30, 20));
+  EXPECT_EQ(desk.owes("acme"), 500);
+}
+
+TEST(Dispatch, WhatIsKnownOfASiteSurvivesANewSnapshot) {
+  Desk desk;
+  desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
+  desk.changes_to(small_grid());
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
+}
+
+// Leased before, and free again now: it must not be spent under the new limit.
+TEST(Dispatch, ABudgetThatIsLoweredHoldsFromThen) {
+  Desk desk;
+  const Arrived request = desk.request("thrifty");
+  desk.tell(request);
+  Snapshot lower = small_grid();
+  lower.tenants.tenants[*lower.tenants.tenants.find("thrifty")].budget = Money(1'000);
+  desk.changes_to(lower);
+  desk.leaves(request.request);
+  EXPECT_THAT(desk.tell(desk.request("thrifty")), ElementsAre("refuse over_budget"));
+}
+
+// What is held when a budget is set for the first time counts towards it.
+TEST(Dispatch, ABudgetThatIsNewCountsWhatIsUnderWay) {
+  Desk desk;
+  const Arrived request = desk.request("acme");
+  desk.tell(request);
+  Snapshot limited = small_grid();
+  limited.tenants.tenants[*limited.tenants.tenants.find("acme")].budget = Money(2'000);
+  desk.changes_to(limited);
+  EXPECT_THAT(desk.tell(desk.request("acme")), ElementsAre("refuse over_budget"));
+}
+
+}  // namespace
+}  // namespace hanse::dispatch
