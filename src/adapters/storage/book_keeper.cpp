@@ -116,6 +116,8 @@ Status BookKeeper::open() {
   }
   source_ = std::move(*any);
   projection_.emplace(*source_, *reached);
+  const std::lock_guard lock(mutex_);
+  trouble_.reset();
   booked_.store(reached->count(), std::memory_order_release);
   return {};
 }

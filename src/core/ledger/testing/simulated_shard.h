@@ -4,6 +4,8 @@
 // writes goes to a sink, as in the live shard.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -11,18 +13,9 @@
 #include "base/random.h"
 #include "core/ledger/hold_book.h"
 #include "core/ledger/ledger.h"
+#include "core/ledger/testing/keeping_sink.h"
 
 namespace hanse::ledger::testing {
-
-// Keeps what it is given. Stands in for the journal.
-class KeepingSink final : public EntrySink {
- public:
-  Position append(const Entry& entry) override {
-    entries.push_back(entry);
-    return Position(static_cast<std::int64_t>(entries.size()));
-  }
-  std::vector<Entry> entries;
-};
 
 struct SimulatedShardOptions {
   std::size_t tenants = 3;
