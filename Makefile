@@ -42,7 +42,7 @@ build/%/build.ninja: CMakePresets.json
 
 build: build/release/build.ninja
 	@tools/setup.sh build
-	cmake --build --preset release -j $(JOBS)
+	cmake --build --preset release --target hanse -j $(JOBS)
 
 debug: build/debug/build.ninja
 	@tools/setup.sh build
@@ -60,8 +60,9 @@ up: build
 down:
 	@if [ -x $(PYTHON) ]; then $(GRID) down; else echo "grid: nothing is running"; fi
 
-test: build
-	@tools/setup.sh test
+test: build/release/build.ninja
+	@tools/setup.sh build test
+	cmake --build --preset release -j $(JOBS)
 	ctest --preset release --output-on-failure -j 2
 
 test-asan: build/asan/build.ninja

@@ -36,6 +36,7 @@ target_compile_options(hanse_flags INTERFACE
   $<$<CONFIG:Release>:-O2>)
 target_link_options(hanse_flags INTERFACE -fuse-ld=lld)
 target_include_directories(hanse_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
+target_compile_definitions(hanse_flags INTERFACE HANSE_VERSION="${PROJECT_VERSION}")
 if(HANSE_SANITIZE)
   # For every object, third-party C included, so that no report is lost.
   add_compile_options(-fsanitize=${HANSE_SANITIZE} -fno-sanitize-recover=all)

@@ -1,0 +1,72 @@
+#include "apps/hanse/admin_client.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+
+#include "adapters/http/client.h"
+#include "adapters/http/loop.h"
+
+namespace hanse::app {
+namespace {
+
+constexpr Duration kLimit = seconds(5);
+
+class Asker final : public http::CallObserver {
+ public:
+  void on_head(const http::ResponseHead& head) override { reply.status = head.status(); }
+  void on_data(std::string_view bytes) override { reply.body += bytes; }
+  void on_complete() override { done = true; }
+  void on_failure(const http::CallFailure& failure) override {
+    error = failure.to_error();
+    done = true;
+  }
+
+  AdminReply reply;
+  std::optional<Error> error;
+  bool done = false;
+};
+
+}  // namespace
+
+Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_view target) {
+  std::string authorization;
+  if (!gateway.admin_token_file.empty()) {
+    std::ifstream in(gateway.admin_token_file);
+    std::string token;
+    if (!in || !std::getline(in, token)) {
+      return invalid_input(
+          fmt::format("the admin token file {} cannot be read", gateway.admin_token_file.string()));
+    }
+    authorization = "Bearer " + token;
+  }
+  http::Loop loop;
+  http::Origin origin;
+  if (gateway.admin.kind == config::Address::Kind::unix_socket) {
+    origin.host = "localhost";
+    origin.unix_path = gateway.admin.path.string();
+  } else {
+    origin.host = gateway.admin.host;
+    origin.port = gateway.admin.port;
+  }
+  http::Pool pool(loop, origin);
+  Asker asker;
+  http::Call call;
+  const std::array<http::HeaderLine, 1> headers{{{"authorization", authorization}}};
+  call.start(pool,
+             {.method = "GET",
+              .target = target,
+              .headers = http::HeaderLines(headers.data(), authorization.empty() ? 0 : 1),
+              .body = {}},
+             {.connect = kLimit, .head = kLimit, .between_bytes = kLimit, .whole = kLimit}, asker);
+  loop.run_until([&] { return asker.done; }, kLimit + seconds(1));
+  call.cancel();
+  if (asker.error) {
+    return fail({ErrorCode::unavailable, Fault::upstream, Retry::later,
+                 fmt::format("no gateway answers at {}: {}", gateway.admin.text(), asker.error->message)});
+  }
+  return std::move(asker.reply);
+}
+
+}  // namespace hanse::app

@@ -1,0 +1,37 @@
+// src/apps/hanse/commands.h
+// The verbs of the command line, one file each. Each returns the process's
+// exit status: 0 done, 1 it could not be done, 2 the input is wrong.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hanse::app {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongInput = 2;
+
+using Files = std::vector<std::filesystem::path>;
+
+struct CheckOptions {
+  Files files;
+  bool json = false;
+};
+int check(const CheckOptions& options);
+
+struct ExplainOptions {
+  Files files;  // whose admin listener is asked
+  std::string id;
+  bool json = false;
+};
+int explain(const ExplainOptions& options);
+
+struct KeysNewOptions {
+  std::string prefix = "hk";
+  bool json = false;
+};
+int keys_new(const KeysNewOptions& options);
+
+}  // namespace hanse::app

@@ -1,0 +1,96 @@
+// The command line. Verbs are in files of their own; this one only says what
+// they are called and what they take.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "apps/hanse/commands.h"
+#include "base/version.h"
+#include "drivers/serve/serve.h"
+
+namespace {
+
+using hanse::app::Files;
+
+constexpr const char* kAbout =
+    "Hanse: one OpenAI-compatible endpoint in front of scattered AI compute.\n"
+    "Gates each request by law, places it on the cheapest permitted site that meets\n"
+    "its latency objective, and books every token once.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  hanse check config/four-sites.toml       say what is wrong with a configuration\n"
+    "  hanse serve config/four-sites.toml       run the gateway\n"
+    "  hanse explain req_... --config config/four-sites.toml\n"
+    "                                           why a request went where it went\n"
+    "  hanse keys new                           make an API key and its hash\n";
+
+void add_files(CLI::App& verb, Files& files) {
+  verb.add_option("FILE", files, "Configuration files; several are one configuration")
+      ->required()
+      ->check(CLI::ExistingFile);
+}
+
+void add_config(CLI::App& verb, Files& files) {
+  verb.add_option("-c,--config", files, "Configuration files of the gateway")
+      ->required()
+      ->check(CLI::ExistingFile);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{kAbout, "hanse"};
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string(hanse::kVersion));
+
+  hanse::serve::ServeOptions serve;
+  CLI::App* serve_verb = app.add_subcommand(
+      "serve", "Run the gateway. SIGTERM drains, SIGHUP reloads the configuration");
+  add_files(*serve_verb, serve.files);
+  serve_verb->add_option("--record", serve.recording_file,
+                         "Write events and decisions (sizes and digests, never content) to this file,\n"
+                         "for `hanse replay --recording FILE --check`");
+
+  hanse::app::CheckOptions check;
+  CLI::App* check_verb = app.add_subcommand("check", "Check a configuration without starting");
+  add_files(*check_verb, check.files);
+  check_verb->add_flag("--json", check.json, "Diagnostics as a JSON array");
+
+  hanse::app::ExplainOptions explain;
+  CLI::App* explain_verb =
+      app.add_subcommand("explain", "Why a request went where it went, and what it cost");
+  explain_verb->add_option("ID", explain.id, "The x-request-id of the reply")->required();
+  add_config(*explain_verb, explain.files);
+  explain_verb->add_flag("--json", explain.json, "As JSON");
+
+  CLI::App* keys_verb = app.add_subcommand("keys", "API keys");
+  keys_verb->require_subcommand(1);
+  hanse::app::KeysNewOptions keys_new;
+  CLI::App* keys_new_verb =
+      keys_verb->add_subcommand("new", "Make a key: print it once, and the hash to store");
+  keys_new_verb->add_option("--prefix", keys_new.prefix, "What the key begins with");
+  keys_new_verb->add_flag("--json", keys_new.json, "As JSON");
+
+  CLI::App* version_verb = app.add_subcommand("version", "Print the version");
+
+  CLI11_PARSE(app, argc, argv);
+  if (serve_verb->parsed()) return hanse::serve::serve(serve);
+  if (check_verb->parsed()) return hanse::app::check(check);
+  if (explain_verb->parsed()) return hanse::app::explain(explain);
+  if (keys_new_verb->parsed()) return hanse::app::keys_new(keys_new);
+  if (version_verb->parsed()) {
+    std::printf("hanse %s (%s)\n", hanse::kVersion.data(), hanse::kBuild.data());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "hanse: %s\n", exception.what());
+    return hanse::app::kFailed;
+  }
+}

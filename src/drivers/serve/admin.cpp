@@ -1,0 +1,130 @@
+#include "drivers/serve/admin.h"
+
+#include <array>
+#include <utility>
+
+#include "adapters/api/errors.h"
+#include "adapters/api/request_headers.h"
+#include "adapters/telemetry/record_view.h"
+#include "core/dispatch/record_codec.h"
+#include "drivers/serve/problems.h"
+
+namespace hanse::serve {
+namespace {
+
+constexpr std::size_t kNewestShown = 100;
+
+void reply(http::Exchange& exchange, int status, std::string_view type, std::string_view body) {
+  const std::array<http::HeaderLine, 1> headers{{{"content-type", type}}};
+  exchange.reply(status, headers, body);
+}
+
+void not_found(http::Exchange& exchange, std::string message) {
+  api::Problem problem;
+  problem.kind = api::ProblemKind::route_not_found;
+  problem.message = std::move(message);
+  reply_problem(exchange, problem, {}, {});
+}
+
+// Compares all bytes whatever they are, so that the time taken tells nothing.
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned>(static_cast<unsigned char>(b[i]));
+  }
+  return difference == 0;
+}
+
+Result<telemetry::RecordView> view_of(const RecordRing::Entry& entry, const Shard& shard) {
+  auto read = dispatch::read_record(entry.bytes);
+  if (!read) return std::unexpected(std::move(read.error()));
+  const dispatch::Snapshot& snapshot = *entry.snapshot;
+  const gate::Gate gate(snapshot.catalog, snapshot.fleet, snapshot.policies, snapshot.labels);
+  const limits::Tenant& tenant = snapshot.tenants.tenants[read->record.tenant];
+  const auto verdicts = gate.explain({.policy = tenant.policy, .labels = read->record.labels},
+                                     read->record.arrived_at.wall);
+  return telemetry::make_view(
+      read->record, read->extras, snapshot, verdicts,
+      ledger::RequestId{.journal = shard.journal_id(), .number = entry.number},
+      shard.currency());
+}
+
+}  // namespace
+
+void Admin::on_head(http::Exchange& exchange) {
+  const http::RequestHead& head = exchange.head();
+  if (!may(head)) {
+    api::Problem problem;
+    problem.kind = api::ProblemKind::unauthenticated;
+    problem.message = "the admin listener wants its token: Authorization: Bearer <token>";
+    return reply_problem(exchange, problem, {}, {});
+  }
+  if (head.method() != "GET") {
+    api::Problem problem;
+    problem.kind = api::ProblemKind::method_not_allowed;
+    problem.message = "the admin listener only answers GET";
+    problem.allow = "GET";
+    return reply_problem(exchange, problem, {}, {});
+  }
+}
+
+void Admin::on_request(http::Exchange& exchange) {
+  const std::string_view path = exchange.head().path();
+  if (path == "/healthz") return reply(exchange, 200, "text/plain", "ok\n");
+  if (path == "/readyz") return ready(exchange);
+  if (path == "/metrics") return metrics(exchange);
+  if (path == "/records") return newest_records(exchange);
+  constexpr std::string_view kRecords = "/records/";
+  if (path.starts_with(kRecords)) {
+    return one_record(exchange, path.substr(kRecords.size()), exchange.head().query());
+  }
+  not_found(exchange, "there are /healthz, /readyz, /metrics, /records and /records/ID here");
+}
+
+bool Admin::may(const http::RequestHead& head) const {
+  // Whoever restarts processes has no token, and learns nothing from a 200.
+  if (token_.empty() || head.path() == "/healthz") return true;
+  const auto presented = api::read_bearer(head.headers().find("authorization").value_or(""));
+  return presented && equal_in_constant_time(*presented, token_);
+}
+
+void Admin::ready(http::Exchange& exchange) const {
+  if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
+  reply(exchange, 200, "text/plain", "ready\n");
+}
+
+void Admin::metrics(http::Exchange& exchange) const {
+  std::string body;
+  shard_.write_metrics(body);
+  reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", body);
+}
+
+void Admin::newest_records(http::Exchange& exchange) const {
+  std::string body;
+  shard_.records().for_newest(kNewestShown, [&](const RecordRing::Entry& entry) {
+    if (const auto view = view_of(entry, shard_)) {
+      body += telemetry::to_json(*view);
+      body += '\n';
+    }
+  });
+  reply(exchange, 200, "application/x-ndjson", body);
+}
+
+void Admin::one_record(http::Exchange& exchange, std::string_view id, std::string_view query) const {
+  const auto parsed = ledger::parse_request_id(id);
+  if (!parsed) return not_found(exchange, parsed.error().message);
+  const RecordRing::Entry* entry =
+      parsed->journal == shard_.journal_id() ? shard_.records().find(parsed->number) : nullptr;
+  if (entry == nullptr) return not_found(exchange, "no record of that request is kept here");
+  const auto view = view_of(*entry, shard_);
+  if (!view) return not_found(exchange, view.error().message);
+  if (query.find("view=text") != std::string_view::npos) {
+    const bool colour = query.find("colour=on") != std::string_view::npos;
+    return reply(exchange, 200, "text/plain; charset=utf-8",
+                 telemetry::print(*view, {.colour = colour}));
+  }
+  reply(exchange, 200, "application/json", telemetry::to_json(*view, 2));
+}
+
+}  // namespace hanse::serve

@@ -1,0 +1,175 @@
+#include "drivers/serve/front.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "adapters/api/models.h"
+#include "adapters/api/request_headers.h"
+#include "drivers/serve/problems.h"
+
+namespace hanse::serve {
+namespace {
+
+std::string_view field(const http::RequestHead& head, std::string_view name) {
+  return head.headers().find(name).value_or(std::string_view());
+}
+
+bool sells(const dispatch::Snapshot& snapshot, KeyId key, AliasId alias) {
+  const limits::Tenant& tenant = snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
+  return snapshot.catalog.price_books[tenant.price_book].find(alias) != nullptr;
+}
+
+void reply_json(http::Exchange& exchange, const std::string& body) {
+  const std::array<http::HeaderLine, 1> headers{{{"content-type", "application/json"}}};
+  exchange.reply(200, headers, body);
+}
+
+}  // namespace
+
+void Front::on_head(http::Exchange& exchange) {
+  auto asked = read_head(exchange.head());
+  if (!asked) return refuse(exchange, std::move(asked.error()));
+}
+
+void Front::on_request(http::Exchange& exchange) {
+  // Read again rather than kept: a key may have been taken away while a slow
+  // body came in.
+  auto asked = read_head(exchange.head());
+  if (!asked) return refuse(exchange, std::move(asked.error()));
+  switch (asked->route.operation) {
+    case api::Operation::chat_completions:
+    case api::Operation::completions: return generate(exchange, *asked);
+    case api::Operation::list_models: return list_models(exchange, asked->key);
+    case api::Operation::get_model: return get_model(exchange, *asked);
+  }
+}
+
+void Front::on_refused(const http::Refusal& refusal) {
+  shard_.metrics().observe_rejection(refusal.code);
+}
+
+std::expected<Front::Asked, api::Problem> Front::read_head(const http::RequestHead& head) const {
+  auto route = api::find_route(head.method(), head.target());
+  if (!route) return std::unexpected(std::move(route.error()));
+  if (head.headers().count("authorization") > 1) {
+    return std::unexpected(api::bad_request("more than one Authorization header", "Authorization"));
+  }
+  auto presented = api::read_bearer(field(head, "authorization"));
+  if (!presented) return std::unexpected(std::move(presented.error()));
+  const auto key = shard_.setting()->keys->authenticate(*presented, shard_.loop().now().wall);
+  if (!key) {
+    api::Problem problem;
+    problem.kind = api::ProblemKind::invalid_key;
+    problem.message = "the API key is not known here, or is no longer valid";
+    return std::unexpected(std::move(problem));
+  }
+  const bool has_body = route->operation == api::Operation::chat_completions ||
+                        route->operation == api::Operation::completions;
+  if (has_body) {
+    auto type = api::check_content_type(field(head, "content-type"));
+    if (!type) return std::unexpected(std::move(type.error()));
+  }
+  return Asked{.route = *std::move(route), .key = *key};
+}
+
+std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& head, KeyId key) {
+  const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
+  const limits::Key& row = snapshot.tenants.keys[key];
+  Admission admission;
+  admission.setting = shard_.setting();
+  admission.key = key;
+
+  for (const std::string_view name : {"hanse-data", "hanse-class"}) {
+    if (head.headers().count(name) > 1) {
+      return std::unexpected(api::bad_request(fmt::format("more than one {} header", name),
+                                              std::string(name)));
+    }
+  }
+  auto labels = api::read_labels(
+      snapshot.labels, field(head, "hanse-data"),
+      {.tenant_default = gate::LabelSet(snapshot.tenants.tenants[row.tenant].default_labels),
+       .key_may_relax = row.may_relax});
+  if (!labels) return std::unexpected(std::move(labels.error()));
+  admission.labels = *labels;
+
+  auto class_name = api::read_class(field(head, "hanse-class"));
+  if (!class_name) return std::unexpected(std::move(class_name.error()));
+  if (*class_name) {
+    const auto latency_class = snapshot.catalog.classes.find(**class_name);
+    if (!latency_class) {
+      return std::unexpected(api::bad_request(
+          fmt::format("there is no latency class '{}'", **class_name), "Hanse-Class"));
+    }
+    admission.latency_class = *latency_class;
+  } else if (row.latency_class) {
+    admission.latency_class = *row.latency_class;
+  }
+
+  Random& random = shard_.random();
+  const api::TraceContext trace =
+      api::child_context(api::read_traceparent(field(head, "traceparent")),
+                         {random.next(), random.next(), random.next()});
+  admission.extras.trace_id = trace.trace_id;
+  api::write_traceparent(trace, admission.traceparent);
+  if (const auto id = api::read_client_request_id(field(head, "x-client-request-id"))) {
+    admission.extras.client_request_id = *id;
+  } else if (const auto other = api::read_client_request_id(field(head, "x-request-id"))) {
+    admission.extras.client_request_id = *other;
+  }
+  return admission;
+}
+
+void Front::generate(http::Exchange& exchange, const Asked& asked) {
+  auto admission = admit(exchange.head(), asked.key);
+  if (!admission) return refuse(exchange, std::move(admission.error()));
+  Session* session = shard_.take_session();
+  if (session == nullptr) {
+    api::Problem problem;
+    problem.kind = api::ProblemKind::overloaded;
+    problem.message = "this gateway has as many open requests as it may have; try again shortly";
+    problem.retry_after = seconds(1);
+    return refuse(exchange, std::move(problem));
+  }
+  const answer::Dialect dialect = asked.route.operation == api::Operation::completions
+                                      ? answer::Dialect::completion
+                                      : answer::Dialect::chat;
+  if (auto problem = session->begin(exchange, *std::move(admission), dialect)) {
+    shard_.give_back(session->ref().slot);
+    refuse(exchange, *std::move(problem));
+  }
+}
+
+void Front::list_models(http::Exchange& exchange, KeyId key) const {
+  const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
+  std::vector<api::ModelEntry> models;
+  snapshot.catalog.aliases.for_each([&](AliasId alias, const catalog::Alias& row) {
+    if (sells(snapshot, key, alias)) models.push_back({.alias = row.name});
+  });
+  std::string body;
+  api::write_models(models, body);
+  reply_json(exchange, body);
+}
+
+void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
+  const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
+  const auto alias = snapshot.catalog.aliases.find(asked.route.model_id);
+  if (!alias || !sells(snapshot, asked.key, *alias)) {
+    return reply_problem(
+        exchange,
+        api::model_not_found(asked.route.model_id,
+                             api::nearest_word(asked.route.model_id, shard_.setting()->alias_names)),
+        {}, {});
+  }
+  std::string body;
+  api::write_model({.alias = asked.route.model_id}, body);
+  reply_json(exchange, body);
+}
+
+void Front::refuse(http::Exchange& exchange, api::Problem problem) {
+  shard_.metrics().observe_rejection(api::row_of(problem.kind).code);
+  reply_problem(exchange, problem, {}, {});
+}
+
+}  // namespace hanse::serve

@@ -1,0 +1,41 @@
+// src/drivers/serve/front.h
+// The public listener: who asks, for what, and is it a request at all. What
+// can be refused from the head is refused before the body is read.
+#pragma once
+
+#include <expected>
+#include <optional>
+
+#include "adapters/api/errors.h"
+#include "adapters/api/route.h"
+#include "adapters/http/server.h"
+#include "drivers/serve/shard.h"
+
+namespace hanse::serve {
+
+class Front final : public http::Handler {
+ public:
+  explicit Front(Shard& shard) : shard_(shard) {}
+
+  void on_head(http::Exchange& exchange) override;
+  void on_request(http::Exchange& exchange) override;
+  void on_refused(const http::Refusal& refusal) override;
+
+ private:
+  // What the head alone decides.
+  struct Asked {
+    api::Route route;
+    KeyId key;
+  };
+  [[nodiscard]] std::expected<Asked, api::Problem> read_head(const http::RequestHead& head) const;
+
+  void generate(http::Exchange& exchange, const Asked& asked);
+  void list_models(http::Exchange& exchange, KeyId key) const;
+  void get_model(http::Exchange& exchange, const Asked& asked) const;
+  [[nodiscard]] std::expected<Admission, api::Problem> admit(const http::RequestHead& head, KeyId key);
+  void refuse(http::Exchange& exchange, api::Problem problem);
+
+  Shard& shard_;
+};
+
+}  // namespace hanse::serve

@@ -1,0 +1,148 @@
+#include "drivers/serve/problems.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hanse::serve {
+namespace {
+
+// A chat template wraps each message in a few tokens of its own, and adds a
+// few around the whole. Bounds, not means.
+constexpr std::int64_t kTemplateTokensPerMessage = 16;
+constexpr std::int64_t kTemplateTokens = 64;
+// The dearest image of the common schemes (a tiled high-detail one).
+constexpr std::int64_t kTokensPerImage = 4096;
+
+Tokens prompt_bound(const answer::Question& question, Tokens context) {
+  // No tokenizer in use makes more than one token of a byte. The engine reads
+  // each prompt once per choice at most, and no further than its context.
+  const std::int64_t tokens = question.prompt_bytes +
+                              kTemplateTokensPerMessage * question.messages +
+                              kTokensPerImage * question.images + kTemplateTokens;
+  return std::min(Tokens(tokens), context * question.prompts);
+}
+
+}  // namespace
+
+std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& question,
+                                                        const dispatch::Snapshot& snapshot,
+                                                        KeyId key) {
+  const limits::Tenant& tenant = snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
+  const auto alias = snapshot.catalog.aliases.find(question.model);
+  if (!alias || snapshot.catalog.price_books[tenant.price_book].find(*alias) == nullptr) {
+    std::vector<std::string_view> names;
+    for (const catalog::Alias& row : snapshot.catalog.aliases) names.push_back(row.name);
+    return std::unexpected(
+        api::model_not_found(question.model, api::nearest_word(question.model, names)));
+  }
+  const Tokens context =
+      snapshot.catalog.models[snapshot.catalog.aliases[*alias].model].context_tokens;
+  dispatch::Arrived arrived;
+  arrived.key = key;
+  arrived.alias = *alias;
+  arrived.prompt_bytes = question.prompt_bytes;
+  arrived.prompt_tokens_max = prompt_bound(question, context);
+  arrived.output_limit =
+      std::min(question.output_limit.value_or(tenant.output_tokens_default), context);
+  arrived.choices = question.choices;
+  arrived.prompts = question.prompts;
+  arrived.streamed = question.stream;
+  return arrived;
+}
+
+answer::Failure failure_of(const http::CallFailure& failure) {
+  switch (failure.trouble) {
+    case http::CallTrouble::name_not_resolved:
+    case http::CallTrouble::refused:
+    case http::CallTrouble::unreachable: return answer::Failure::unreachable;
+    case http::CallTrouble::tls: return answer::Failure::tls;
+    case http::CallTrouble::reset:
+    case http::CallTrouble::closed_early: return answer::Failure::reset;
+    case http::CallTrouble::bad_framing:
+    case http::CallTrouble::head_too_large: return answer::Failure::bad_answer;
+    case http::CallTrouble::pool_full: return answer::Failure::overloaded;
+    case http::CallTrouble::invalid_request: return answer::Failure::credentials;
+    case http::CallTrouble::timed_out:
+      switch (failure.phase) {
+        case http::CallPhase::waiting: return answer::Failure::overloaded;
+        case http::CallPhase::resolving:
+        case http::CallPhase::connecting: return answer::Failure::unreachable;
+        case http::CallPhase::handshake: return answer::Failure::tls;
+        case http::CallPhase::sending:
+        case http::CallPhase::head: return answer::Failure::silent;
+        case http::CallPhase::body: return answer::Failure::stalled;
+      }
+  }
+  return answer::Failure::reset;
+}
+
+api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& action,
+                        const answer::FailureReport& report, const dispatch::Snapshot& snapshot) {
+  api::Problem told;
+  told.retry_after = action.retry_after;
+  const auto say = [&](api::ProblemKind kind, std::string message) {
+    told.kind = kind;
+    told.message = std::move(message);
+    return told;
+  };
+  switch (record.end) {
+    case dispatch::End::over_budget: return api::insufficient_quota(
+        fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name));
+    case dispatch::End::over_rate:
+      return api::rate_limited(fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name),
+                               action.retry_after.value_or(seconds(1)));
+    case dispatch::End::at_capacity:
+      return say(api::ProblemKind::overloaded,
+                 "every permitted site has as many requests as it may have; try again shortly");
+    case dispatch::End::sites_unavailable:
+      return say(api::ProblemKind::no_site_available,
+                 "permitted sites exist, but none of them works just now; try again shortly");
+    case dispatch::End::out_of_time:
+      return say(api::ProblemKind::site_timed_out,
+                 "the time limit of the request's latency class has passed without an answer");
+    case dispatch::End::client_error:
+    case dispatch::End::attempts_failed:
+    case dispatch::End::cut: {
+      answer::FailureReport last = report;
+      if (last.failure == answer::Failure::none) last.failure = action.last_failure;
+      return api::from_failure(last);
+    }
+    case dispatch::End::refused_by_law:  // told with its reasons, by the caller
+    case dispatch::End::open:
+    case dispatch::End::answered:
+    case dispatch::End::client_gone: break;
+  }
+  return say(api::ProblemKind::internal, "the gateway lost track of this request");
+}
+
+std::vector<api::SiteRefusal> refusals_of(const std::vector<gate::Verdict>& verdicts,
+                                          const dispatch::Snapshot& snapshot) {
+  std::vector<api::SiteRefusal> refusals;
+  for (const gate::Verdict& verdict : verdicts) {
+    for (const gate::Refusal& refusal : verdict.refusals) {
+      refusals.push_back({.site = snapshot.fleet.sites[verdict.site].name,
+                          .rule = refusal.rule,
+                          .requirement = refusal.requirement,
+                          .facts = refusal.facts});
+    }
+  }
+  return refusals;
+}
+
+void reply_problem(http::Exchange& exchange, const api::Problem& problem,
+                   std::string_view request_id, std::string_view traceparent) {
+  const std::vector<api::HttpHeader> extra = api::headers_of(problem);
+  std::vector<http::HeaderLine> lines;
+  lines.reserve(extra.size() + 3);
+  lines.push_back({"content-type", "application/json"});
+  if (!request_id.empty()) lines.push_back({"x-request-id", request_id});
+  if (!traceparent.empty()) lines.push_back({"traceparent", traceparent});
+  for (const api::HttpHeader& header : extra) lines.push_back({header.name, header.value});
+  std::string body;
+  api::write_error_body(problem, body);
+  exchange.reply(api::http_status(problem), lines, body);
+}
+
+}  // namespace hanse::serve

@@ -1,0 +1,287 @@
+#include "drivers/serve/serve.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "adapters/config/load.h"
+#include "adapters/http/loop.h"
+#include "adapters/http/server.h"
+#include "adapters/http/tls.h"
+#include "adapters/telemetry/log.h"
+#include "drivers/serve/admin.h"
+#include "drivers/serve/front.h"
+#include "base/version.h"
+#include "drivers/serve/shard.h"
+#include "drivers/serve/surroundings.h"
+
+namespace hanse::serve {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitConfiguration = 2;
+
+template <typename Bytes>
+void fill_at_random(Bytes& bytes) {
+  std::size_t filled = 0;
+  auto* begin = reinterpret_cast<char*>(&bytes);
+  while (filled < sizeof bytes) {
+    const ssize_t got = getrandom(begin + filled, sizeof bytes - filled, 0);
+    if (got > 0) filled += static_cast<std::size_t>(got);
+  }
+}
+
+http::Endpoint endpoint_of(const config::Address& address) {
+  // The configuration has checked the address.
+  return http::Endpoint::parse(address.text()).value();
+}
+
+http::LoopOptions loop_options(const config::HttpLimits& limits) {
+  http::LoopOptions options;
+  options.buffers.in_use_max = static_cast<std::size_t>(limits.retained_bytes_max.count());
+  return options;
+}
+
+http::ServerOptions server_options(const config::HttpLimits& limits) {
+  http::ServerOptions options;
+  options.limits.head_bytes_max = static_cast<std::size_t>(limits.head_bytes_max.count());
+  options.limits.fields_max = static_cast<std::size_t>(limits.headers_max);
+  options.limits.body_bytes_max = static_cast<std::uint64_t>(limits.body_bytes_max.count());
+  options.connections_max = static_cast<std::size_t>(limits.connections_max);
+  options.handshake_time = limits.tls_handshake_time_limit;
+  options.head_time = limits.head_time_limit;
+  options.body_time = limits.body_time_limit;
+  options.idle_time = limits.idle_time_limit;
+  options.write_stall = limits.write_time_limit;
+  return options;
+}
+
+Result<std::shared_ptr<const http::TlsContext>> listener_tls(const config::GatewayOptions& gateway) {
+  if (gateway.tls_certificate_file.empty()) return std::shared_ptr<const http::TlsContext>();
+  return http::TlsContext::for_server({.certificate_file = gateway.tls_certificate_file,
+                                       .key_file = gateway.tls_key_file,
+                                       .client_ca_file = {}});
+}
+
+Result<std::string> read_token(const std::filesystem::path& file) {
+  if (file.empty()) return std::string();
+  std::ifstream in(file);
+  std::string token;
+  if (!in || !std::getline(in, token) || token.empty()) {
+    return invalid_input(fmt::format(
+        "the admin token file {} cannot be read or is empty; make one with: "
+        "head -c 24 /dev/urandom | base64 > {}", file.string(), file.string()));
+  }
+  return token;
+}
+
+telemetry::LogOptions log_options(const config::TelemetryOptions& telemetry) {
+  return {.level = static_cast<telemetry::LogLevel>(telemetry.log_level),
+          .format = static_cast<telemetry::LogFormat>(telemetry.log_format),
+          .file = telemetry.log_file.string(),
+          .now = wall_now};
+}
+
+// Loads the files and prints what is to be said about them.
+config::Loaded load_and_report(const ServeOptions& options) {
+  config::Loaded loaded = config::load(options.files, surroundings());
+  if (!loaded.diagnostics.empty()) {
+    const auto colour = isatty(STDERR_FILENO) == 1 ? config::Colour::on : config::Colour::off;
+    fmt::print(stderr, "{}", config::render(loaded.diagnostics, colour));
+  }
+  return loaded;
+}
+
+class Process {
+ public:
+  Process(ServeOptions options, const config::Loaded& loaded)
+      : options_(std::move(options)), loop_(loop_options(loaded.configuration->http)) {}
+
+  Status start(const config::Loaded& loaded) {
+    const config::Configuration& configuration = *loaded.configuration;
+    auto log = telemetry::Log::open(log_options(configuration.telemetry));
+    if (!log) return std::unexpected(std::move(log.error()));
+    log_ = std::make_unique<telemetry::Log>(*std::move(log));
+    auto setting = make_setting(loop_, loaded, nullptr);
+    if (!setting) return std::unexpected(std::move(setting.error()));
+
+    ShardOptions shard_options;
+    fill_at_random(shard_options.random_seed);
+    shard_options.build = {.version = std::string(kVersion), .commit = {}, .build = std::string(kBuild)};
+    shard_options.dispatch.currency = ledger::parse_currency(configuration.gateway.currency).value();
+
+    auto books = open_books(configuration);
+    if (!books) return std::unexpected(std::move(books.error()));
+    const Instant began = loop_.read_clock();
+    auto recorder = record(**books, **setting, shard_options, began);
+    if (!recorder) return std::unexpected(std::move(recorder.error()));
+    shard_ = std::make_unique<Shard>(loop_, *std::move(setting), *std::move(books),
+                                     *std::move(recorder), shard_options, began, *log_);
+    if (Status listening = listen(configuration); !listening) return listening;
+    install_signals();
+    return {};
+  }
+
+  int run() {
+    announce();
+    loop_.run();
+    if (const Status closed = shard_->books().close(); !closed) {
+      log_->error("the journal could not be closed", {telemetry::field::detail(closed.error().message)});
+      return kExitFailure;
+    }
+    return 0;
+  }
+
+ private:
+  Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
+    journal::JournalOptions options;
+    options.directory = (configuration.gateway.data_dir / "journal").string();
+    options.segment_bytes = static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
+    options.flush_interval = configuration.ledger.fsync_interval;
+    std::error_code trouble;
+    std::filesystem::create_directories(configuration.gateway.data_dir, trouble);
+    auto books = Books::open(*disk_, options, wall_now());
+    if (!books) return books;
+    const journal::RecoveryReport& found = (*books)->journal().recovery();
+    log_->info("journal open",
+               {telemetry::field::path(options.directory),
+                telemetry::field::count("entries_read", static_cast<std::int64_t>(found.entries_read))});
+    if (!found.cut.empty()) {
+      log_->warning("the journal's end was cut off", {telemetry::field::detail(found.cut)});
+    }
+    return books;
+  }
+
+  // Null when no recording is asked for.
+  Result<std::unique_ptr<Recorder>> record(Books& books, const Setting& setting,
+                                           const ShardOptions& options, Instant began) const {
+    if (options_.recording_file.empty()) return nullptr;
+    auto recorder = Recorder::create(options_.recording_file, {.options = options.dispatch,
+                                                               .at = began,
+                                                               .snapshot = setting.snapshot->digest,
+                                                               .journal = books.journal().id(),
+                                                               .position = books.ledger().position()});
+    if (recorder) books.seal(began.wall, **recorder);
+    return recorder;
+  }
+
+  Status listen(const config::Configuration& configuration) {
+    auto tls = listener_tls(configuration.gateway);
+    if (!tls) return std::unexpected(std::move(tls.error()));
+    auto token = read_token(configuration.gateway.admin_token_file);
+    if (!token) return std::unexpected(std::move(token.error()));
+
+    http::ServerOptions options = server_options(configuration.http);
+    options.tls = *std::move(tls);
+    front_ = std::make_unique<Front>(*shard_);
+    server_ = std::make_unique<http::Server>(loop_, options, *front_);
+    for (const config::Address& address : configuration.gateway.listen) {
+      auto bound = server_->listen(endpoint_of(address));
+      if (!bound) return std::unexpected(std::move(bound.error()));
+      bound_.push_back(*bound);
+    }
+
+    http::ServerOptions admin_options = server_options(configuration.http);
+    admin_options.connections_max = 64;
+    admin_ = std::make_unique<Admin>(*shard_, *std::move(token));
+    admin_server_ = std::make_unique<http::Server>(loop_, admin_options, *admin_);
+    auto bound = admin_server_->listen(endpoint_of(configuration.gateway.admin));
+    if (!bound) return std::unexpected(std::move(bound.error()));
+    admin_bound_ = *bound;
+    return {};
+  }
+
+  void install_signals() {
+    for (const int signal : {SIGTERM, SIGINT}) {
+      loop_.on_signal(signal, [this] { drain(); });
+    }
+    loop_.on_signal(SIGHUP, [this] { reload(); });
+  }
+
+  void announce() const {
+    const config::Configuration& configuration = *shard_->setting()->configuration;
+    const char* scheme = configuration.gateway.tls_certificate_file.empty() ? "http" : "https";
+    for (const http::Endpoint& endpoint : bound_) {
+      log_->info("serving", {telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
+    }
+    log_->info("admin listener", {telemetry::field::address(admin_bound_.to_string())});
+  }
+
+  void drain() {
+    if (draining_) {
+      // The second signal: whoever sends it has waited long enough.
+      shard_->stop_all();
+      loop_.stop();
+      return;
+    }
+    draining_ = true;
+    const Duration limit = shard_->setting()->configuration->gateway.drain_limit;
+    log_->info("draining", {telemetry::field::count("open_requests", static_cast<std::int64_t>(
+                                                                        shard_->dispatch().open_requests())),
+                            telemetry::field::duration("limit", limit)});
+    admin_->set_draining();
+    drain_limit_.emplace(loop_, [this] { shard_->stop_all(); });
+    drain_limit_->arm_in(limit);
+    // The server cuts what is left only after the clients have been told.
+    server_->drain(limit + seconds(2), [this] {
+      admin_server_->drain(Duration(0), [this] {
+        log_->info("stopped");
+        loop_.stop();
+      });
+    });
+  }
+
+  void reload() {
+    const config::Loaded loaded = load_and_report(options_);
+    if (loaded.configuration == nullptr) return reload_refused("the files have errors");
+    auto setting = make_setting(loop_, loaded, shard_->setting().get());
+    if (!setting) return reload_refused(setting.error().message);
+    auto tls = listener_tls(loaded.configuration->gateway);
+    if (!tls) return reload_refused(tls.error().message);
+    if (*tls != nullptr) server_->set_tls(*std::move(tls));
+    shard_->adopt(*std::move(setting));
+    log_->info("configuration reloaded", {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
+  }
+
+  void reload_refused(std::string_view why) {
+    log_->error("the new configuration is refused, the old one stays",
+                {telemetry::field::detail(why)});
+  }
+
+  ServeOptions options_;
+  http::Loop loop_;
+  std::unique_ptr<journal::Disk> disk_ = journal::posix_disk();
+  std::unique_ptr<telemetry::Log> log_;
+  std::unique_ptr<Shard> shard_;
+  std::unique_ptr<Front> front_;
+  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::Server> admin_server_;
+  std::vector<http::Endpoint> bound_;
+  http::Endpoint admin_bound_;
+  std::optional<http::Timer> drain_limit_;
+  bool draining_ = false;
+};
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  const config::Loaded loaded = load_and_report(options);
+  if (loaded.configuration == nullptr) return kExitConfiguration;
+  Process process(options, loaded);
+  if (const Status started = process.start(loaded); !started) {
+    fmt::print(stderr, "hanse: {}\n", started.error().message);
+    return kExitFailure;
+  }
+  return process.run();
+}
+
+}  // namespace hanse::serve

@@ -1,0 +1,456 @@
+#include "drivers/serve/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "drivers/serve/problems.h"
+#include "drivers/serve/shard.h"
+
+namespace hanse::serve {
+namespace {
+
+// Dispatch is told of progress once in so many deltas: well before a watermark
+// (256 ahead, raised when 64 are left) runs out.
+constexpr Tokens kReportEvery{32};
+
+// How long an engine that said "done" may take to end its body.
+constexpr Duration kEndOfBody = milliseconds(50);
+
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+// Decoders share their options; these live for ever.
+const engines::DecoderOptions& decoder_options(answer::Dialect dialect, bool streamed) {
+  using engines::WholeReplies;
+  static const std::array<engines::DecoderOptions, 4> options = [] {
+    std::array<engines::DecoderOptions, 4> made;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i].dialect = i / 2 == 0 ? answer::Dialect::chat : answer::Dialect::completion;
+      made[i].whole_replies = i % 2 == 0 ? WholeReplies::as_they_are : WholeReplies::into_events;
+    }
+    return made;
+  }();
+  return options[(dialect == answer::Dialect::chat ? 0U : 2U) + (streamed ? 1U : 0U)];
+}
+
+}  // namespace
+
+Session::Session(Shard& shard, std::uint32_t slot)
+    : shard_(shard), slot_(slot), watch_(shard.loop(), [this] { watch_ran_out(); }) {}
+
+std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission admission,
+                                           answer::Dialect dialect) {
+  HANSE_CHECK(!busy());
+  auto question = api::read_question(dialect, exchange.body(), scratch_);
+  if (!question) return std::move(question.error());
+  // The views of the question point into the body, which stays where it is.
+  question_ = *question;
+  admission_ = std::move(admission);
+
+  const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
+  auto arrived = describe(question_, snapshot, admission_.key);
+  if (!arrived) return std::move(arrived.error());
+  admission_.alias = arrived->alias;
+  if (!admission_.latency_class.valid()) {
+    admission_.latency_class = snapshot.catalog.aliases[arrived->alias].latency_class;
+  }
+  arrived->latency_class = admission_.latency_class;
+  arrived->labels = admission_.labels;
+  arrived->request = {slot_, ++generation_};
+
+  exchange_ = &exchange;
+  exchange.set_observer(this);
+  body_ = exchange.take_body();
+  exchange.release_head();
+  created_unix_seconds_ = shard_.loop().now().wall.count() / kNanosPerSecond;
+  in_dispatch_ = true;
+  record_kept_ = false;
+  shard_.tell(*arrived);
+  return std::nullopt;
+}
+
+// --- What dispatch says ----------------------------------------------------
+
+void Session::open(const dispatch::OpenAttempt& action) {
+  if (exchange_ == nullptr) return;  // the client left in this very turn
+  attempt_ = action.attempt;
+  attempt_open_ = true;
+  site_ = action.permit.site();
+  upstream_ = admission_.setting->upstreams[site_.value()];
+  limits_ = action.limits;
+  report_ = {};
+  first_token_told_ = engine_done_ = false;
+  released_ = reported_ = seen_ = Tokens(0);
+  request_id_ = shard_.request_id(ref());
+  begin_answer();
+
+  const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
+  const Status written = upstream_->engine.write_request(
+      question_, body_.view(),
+      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit, .continuation = {}},
+      upstream_request_);
+  if (!written) {
+    report_ = {.failure = answer::Failure::client_request,
+               .http_status = 0,
+               .retry_after = std::nullopt,
+               .site_message = {},
+               .client_message = written.error().message,
+               .client_code = {},
+               .client_param = {}};
+    return end_attempt(answer::Failure::client_request);
+  }
+
+  const engines::UpstreamHeaders ours =
+      engines::upstream_headers({.authorization = upstream_->authorization,
+                                 .traceparent = admission_.traceparent,
+                                 .streamed = upstream_request_.streamed});
+  std::array<http::HeaderLine, engines::UpstreamHeaders::kMax> lines;
+  std::transform(ours.begin(), ours.end(), lines.begin(), [](const engines::UpstreamHeader& h) {
+    return http::HeaderLine{h.name, h.value};
+  });
+  const std::string target = upstream_->target(upstream_request_.path);
+  // An engine that answers whole sends its first byte with its last.
+  const Duration first_byte = upstream_request_.streamed ? limits_.first_token : limits_.whole;
+  call_.start(upstream_->pool,
+              {.method = "POST",
+               .target = target,
+               .headers = http::HeaderLines(lines.data(), ours.count),
+               .body = upstream_request_.pieces()},
+              {.connect = limits_.connect,
+               .head = first_byte,
+               .between_bytes = upstream_request_.streamed ? kForever : limits_.whole,
+               .whole = limits_.whole},
+              *this);
+  watch_.arm_in(limits_.connect + first_byte);
+}
+
+void Session::begin_answer() {
+  answer_.emplace(question_.dialect, question_.choices * question_.prompts);
+  decoder_.emplace(upstream_->engine, decoder_options(question_.dialect, question_.stream));
+  out_.clear();
+  const api::ReplyIdentity identity{.dialect = question_.dialect,
+                                    .request_id = request_id_,
+                                    .alias = question_.model,
+                                    .created_unix_seconds = created_unix_seconds_};
+  if (question_.stream) {
+    writer_.emplace(identity);
+  } else {
+    assembler_.emplace(question_.dialect);
+  }
+}
+
+void Session::cancel_attempt() {
+  call_.cancel();
+  watch_.cancel();
+  attempt_open_ = false;
+}
+
+void Session::release(const dispatch::Release& action) {
+  if (action.attempt != attempt_) return;
+  released_ = action.output;
+  push_out();
+}
+
+void Session::finish() {
+  in_dispatch_ = false;
+  if (exchange_ != nullptr) {
+    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
+    exchange.set_observer(nullptr);
+    if (question_.stream) {
+      answer_->for_each_owed_finish(
+          [&](std::uint32_t choice) { writer_->write_owed_finish(choice, out_); });
+      if (question_.include_usage) {
+        writer_->write_usage(shard_.record(ref()).usage, accounting(), out_);
+      }
+      writer_->write_done(out_);
+      if (!exchange.begun()) begin_stream(exchange);
+      exchange.finish(out_);
+    } else {
+      reply_whole(exchange);
+    }
+  }
+  shard_.ended(*this);
+  reset();
+}
+
+void Session::reply_whole(http::Exchange& exchange) {
+  const api::ReplyIdentity identity{.dialect = question_.dialect,
+                                    .request_id = request_id_,
+                                    .alias = question_.model,
+                                    .created_unix_seconds = created_unix_seconds_};
+  out_.clear();
+  const Usage& usage = shard_.record(ref()).usage;
+  if (const answer::Delta* whole = decoder_->whole_reply()) {
+    api::write_whole_reply(*whole, identity, usage, accounting(), out_);
+  } else {
+    assembler_->write(identity, usage, accounting(), out_);
+  }
+  ReplyHeaders headers(*this, "application/json");
+  exchange.reply(200, headers.lines(), out_);
+}
+
+void Session::refuse(const dispatch::Refuse& action) {
+  in_dispatch_ = false;
+  if (exchange_ != nullptr) {
+    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
+    exchange.set_observer(nullptr);
+    if (request_id_.empty()) request_id_ = shard_.request_id(ref());
+    const api::Problem told = problem(action);
+    if (exchange.begun()) {
+      // What came before the break has been paid for and goes out first.
+      writer_->write_error(told, out_);
+      exchange.finish(out_);
+    } else {
+      reply_problem(exchange, told, request_id_, admission_.traceparent);
+    }
+  }
+  shard_.ended(*this);
+  reset();
+}
+
+void Session::forget() {
+  in_dispatch_ = false;
+  shard_.ended(*this);
+  reset();
+}
+
+void Session::stop() {
+  if (exchange_ != nullptr) {
+    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
+    exchange.set_observer(nullptr);
+    api::Problem told;
+    told.kind = api::ProblemKind::draining;
+    told.message = "this gateway is stopping and its time to finish open answers has run out";
+    told.request_id = request_id_;
+    if (exchange.begun()) {
+      writer_->write_error(told, out_);
+      exchange.finish(out_);
+    } else {
+      reply_problem(exchange, told, request_id_, admission_.traceparent);
+    }
+  }
+  if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
+}
+
+// --- What the client's socket says -----------------------------------------
+
+void Session::on_drained(http::Exchange&) {
+  if (call_.active() && call_.paused()) call_.resume();
+}
+
+void Session::on_client_gone(http::Exchange&) {
+  exchange_ = nullptr;
+  if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
+}
+
+// --- What the site's socket says -------------------------------------------
+
+void Session::on_head(const http::ResponseHead& head) {
+  const auto field = [&](std::string_view name) {
+    return head.headers().find(name).value_or(std::string_view());
+  };
+  decoder_->begin({.status = head.status(),
+                   .content_type = field("content-type"),
+                   .retry_after = field("retry-after"),
+                   .now = shard_.loop().now().wall});
+}
+
+void Session::on_data(std::string_view bytes) {
+  if (engine_done_) return;
+  decoder_->feed(bytes);
+  take_deltas();
+}
+
+void Session::on_complete() {
+  if (engine_done_) return attempt_over(engines::Step::done);
+  decoder_->feed_end(engines::BodyEnd::clean);
+  take_deltas();
+}
+
+void Session::on_failure(const http::CallFailure& failure) {
+  if (engine_done_) return attempt_over(engines::Step::done);
+  // A body that was cut may still have held a whole answer.
+  if (failure.phase == http::CallPhase::body && failure.trouble == http::CallTrouble::closed_early) {
+    decoder_->feed_end(engines::BodyEnd::cut);
+    return take_deltas();
+  }
+  if (answer_->complete()) return end_attempt(answer::Failure::none);
+  report_.failure = failure_of(failure);
+  report_.site_message = failure.message;
+  end_attempt(report_.failure);
+}
+
+void Session::take_deltas() {
+  answer::Delta delta;
+  for (;;) {
+    const engines::Step step = decoder_->next(delta);
+    if (step == engines::Step::more) break;
+    if (step == engines::Step::done && call_.active()) return wait_for_end();
+    if (step != engines::Step::delta) return attempt_over(step);
+    take(delta);
+  }
+  on_progress();
+}
+
+void Session::wait_for_end() {
+  // The engine has said that it is done. The end of the body is most often in
+  // the same read; taking it leaves the connection fit for the next request.
+  if (engine_done_) return;
+  engine_done_ = true;
+  on_progress();
+  watch_.arm_in(kEndOfBody);
+}
+
+void Session::take(const answer::Delta& delta) {
+  const answer::Emission emission = answer_->take(delta);
+  if (question_.stream) {
+    writer_->write(delta, emission, out_);
+  } else if (emission.forward) {
+    assembler_->add(delta);
+  }
+}
+
+void Session::on_progress() {
+  const Tokens deltas(answer_->progress_deltas());
+  // Comments and empty deltas are no progress and do not put the watch off.
+  if (deltas > seen_) {
+    seen_ = deltas;
+    watch_.arm_in(limits_.between_tokens);
+  }
+  if (!first_token_told_ && answer_->begun()) {
+    first_token_told_ = true;
+    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
+  }
+  if (first_token_told_ && deltas >= reported_ + kReportEvery) {
+    reported_ = deltas;
+    shard_.tell(dispatch::Progressed{.request = ref(), .attempt = attempt_, .output = deltas});
+  }
+  push_out();
+}
+
+void Session::push_out() {
+  if (!question_.stream || exchange_ == nullptr || out_.empty()) return;
+  if (!first_token_told_ || Tokens(answer_->progress_deltas()) > released_) return;
+  if (!exchange_->begun()) begin_stream(*exchange_);
+  const bool go_on = exchange_->write(out_);
+  out_.clear();
+  if (!go_on && call_.active()) call_.pause();
+}
+
+void Session::attempt_over(engines::Step step) {
+  if (step == engines::Step::done) answer_->engine_done();
+  if (step == engines::Step::ended && decoder_->whole_reply() != nullptr) answer_->engine_done();
+  if (answer_->complete()) return end_attempt(answer::Failure::none);
+  if (step == engines::Step::failed) {
+    report_ = decoder_->failure();
+  } else {
+    report_.failure = answer::Failure::reset;
+    report_.site_message = "the answer ended without a finish";
+  }
+  end_attempt(report_.failure);
+}
+
+void Session::watch_ran_out() {
+  if (!attempt_open_) return;
+  if (engine_done_) return attempt_over(engines::Step::done);
+  if (call_.paused()) return watch_.arm_in(limits_.between_tokens);  // the client is the slow one
+  report_.failure = answer_->begun() ? answer::Failure::stalled : answer::Failure::silent;
+  report_.site_message = answer_->begun() ? "no token came within the limit"
+                                          : "no first token came within the limit";
+  end_attempt(report_.failure);
+}
+
+void Session::end_attempt(answer::Failure failure) {
+  attempt_open_ = false;
+  watch_.cancel();
+  // A stream that is complete frees its engine at once, whatever it still has
+  // to say; a call that has ended is not touched.
+  call_.cancel();
+  if (failure == answer::Failure::none && !first_token_told_) {
+    first_token_told_ = true;
+    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
+  }
+  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, report_);
+  const bool used = failure == answer::Failure::none || answer_->begun();
+  shard_.tell(dispatch::AttemptEnded{.request = ref(),
+                                     .attempt = attempt_,
+                                     .failure = failure,
+                                     .usage = used ? usage_so_far() : Usage{},
+                                     .retry_after = report_.retry_after});
+}
+
+// --- Words -----------------------------------------------------------------
+
+void Session::begin_stream(http::Exchange& exchange) {
+  ReplyHeaders headers(*this, "text/event-stream; charset=utf-8");
+  headers.add("cache-control", "no-cache");
+  headers.add("x-accel-buffering", "no");
+  exchange.begin_stream(200, headers.lines());
+}
+
+Usage Session::usage_so_far() const {
+  if (!answer_) return {};
+  const dispatch::Record& record = shard_.record(ref());
+  if (record.attempts.empty()) return {};
+  return answer_->usage(record.attempts.back().decision.best[0].prediction.prompt);
+}
+
+api::Accounting Session::accounting() const {
+  const dispatch::Record& record = shard_.record(ref());
+  return {.request_id = request_id_,
+          .site = site().name,
+          .attempts = static_cast<std::int32_t>(record.attempts.size()),
+          .cost = record.charged,
+          .currency = admission_.setting->configuration->gateway.currency};
+}
+
+const fleet::Site& Session::site() const {
+  return admission_.setting->snapshot->fleet.sites[site_];
+}
+
+api::Problem Session::problem(const dispatch::Refuse& action) const {
+  const dispatch::Record& record = shard_.record(ref());
+  const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
+  // Only a refusal by law pays for the reasons.
+  api::Problem told = record.end == dispatch::End::refused_by_law
+                          ? api::refused_by_gate(refusals_of(shard_.explain(ref()), snapshot))
+                          : problem_of(record, action, report_, snapshot);
+  told.request_id = request_id_;
+  told.attempts = static_cast<std::int32_t>(record.attempts.size());
+  if (!record.attempts.empty()) {
+    told.site = admission_.setting->snapshot->fleet.sites[record.attempts.back().site].name;
+  }
+  return told;
+}
+
+Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view content_type)
+    : attempts_(static_cast<char>('0' + session.shard_.record(session.ref()).attempts.size())) {
+  add("content-type", content_type);
+  add("x-request-id", session.request_id_);
+  add("traceparent", session.admission_.traceparent);
+  add("hanse-site", session.site().name);
+  add("hanse-attempts", {&attempts_, 1});
+}
+
+void Session::reset() {
+  HANSE_CHECK(!call_.active());
+  watch_.cancel();
+  attempt_open_ = false;
+  upstream_.reset();
+  decoder_.reset();
+  answer_.reset();
+  writer_.reset();
+  assembler_.reset();
+  body_.release();
+  admission_.setting.reset();
+  request_id_.clear();
+  // One long answer must not make its slot large for ever.
+  constexpr std::size_t kKeptBytes = 4096;
+  if (out_.capacity() > kKeptBytes) out_ = std::string();
+  shard_.give_back(slot_);
+}
+
+}  // namespace hanse::serve

@@ -1,0 +1,153 @@
+// src/drivers/serve/session.h
+// One client's request on its way: the exchange with the client on one side,
+// the call to a site on the other, and between them the answer.
+//
+// Dispatch decides; a session does what it is told and reports what it sees.
+// Bytes of a stream go from the site's socket to the client's without passing
+// dispatch, up to the mark that a Release has set. A session is used again
+// for the next request in its slot, and keeps its capacity.
+//
+// Belongs to its shard's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "adapters/api/errors.h"
+#include "adapters/api/request_codec.h"
+#include "adapters/api/stream_writer.h"
+#include "adapters/api/whole_writer.h"
+#include "adapters/engines/engine.h"
+#include "adapters/engines/response_decoder.h"
+#include "adapters/http/client.h"
+#include "adapters/http/loop.h"
+#include "adapters/http/server.h"
+#include "base/bounded.h"
+#include "core/answer/answer.h"
+#include "core/dispatch/action.h"
+#include "core/dispatch/record_codec.h"
+#include "drivers/serve/setting.h"
+
+namespace hanse::serve {
+
+class Shard;
+
+// What the front has found out about a request.
+struct Admission {
+  std::shared_ptr<const Setting> setting;
+  KeyId key;
+  AliasId alias;
+  ClassId latency_class;
+  gate::LabelSet labels;
+  dispatch::RecordExtras extras;
+  std::string traceparent;  // of our own span, for the site
+};
+
+class Session final : public http::ExchangeObserver, public http::CallObserver {
+ public:
+  Session(Shard& shard, std::uint32_t slot);
+
+  // Takes the exchange and its body over and tells dispatch.
+  // Fails: the problem to reply with; nothing has been taken then.
+  std::optional<api::Problem> begin(http::Exchange& exchange, Admission admission,
+                                    answer::Dialect dialect);
+
+  // --- What dispatch says. ---
+  void open(const dispatch::OpenAttempt& action);
+  void cancel_attempt();
+  void release(const dispatch::Release& action);
+  void finish();
+  void refuse(const dispatch::Refuse& action);
+  void forget();
+  // The shard stops: the client is told and the attempt given up.
+  void stop();
+
+  [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
+  [[nodiscard]] bool busy() const { return exchange_ != nullptr || call_.active() || in_dispatch_; }
+  [[nodiscard]] const dispatch::RecordExtras& extras() const { return admission_.extras; }
+  [[nodiscard]] bool record_kept() const { return record_kept_; }
+  void set_record_kept() { record_kept_ = true; }
+  [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return admission_.setting; }
+
+  // --- What the sockets say. ---
+  void on_drained(http::Exchange& exchange) override;
+  void on_client_gone(http::Exchange& exchange) override;
+  void on_head(const http::ResponseHead& head) override;
+  void on_data(std::string_view bytes) override;
+  void on_complete() override;
+  void on_failure(const http::CallFailure& failure) override;
+
+ private:
+  void begin_answer();
+  void take_deltas();
+  void take(const answer::Delta& delta);
+  void on_progress();
+  void push_out();
+  void wait_for_end();
+  void attempt_over(engines::Step step);
+  void end_attempt(answer::Failure failure);
+  void watch_ran_out();
+  void begin_stream(http::Exchange& exchange);
+  void reply_whole(http::Exchange& exchange);
+  void reset();
+
+  [[nodiscard]] Usage usage_so_far() const;
+  [[nodiscard]] api::Accounting accounting() const;
+  [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;
+  [[nodiscard]] const fleet::Site& site() const;
+
+  // The headers of a reply, in place; views of the session's own strings.
+  class ReplyHeaders {
+   public:
+    ReplyHeaders(const Session& session, std::string_view content_type);
+    void add(std::string_view name, std::string_view value) { lines_.push({name, value}); }
+    [[nodiscard]] http::HeaderLines lines() const { return {lines_.begin(), lines_.size()}; }
+
+   private:
+    char attempts_;
+    InlineVector<http::HeaderLine, 8> lines_;
+  };
+
+  Shard& shard_;
+  const std::uint32_t slot_;
+  std::uint32_t generation_ = 0;
+  bool record_kept_ = false;
+  bool in_dispatch_ = false;  // told as Arrived, and not ended
+
+  // The client's side.
+  http::Exchange* exchange_ = nullptr;  // null once it has ended
+  http::Buffer body_;
+  Admission admission_;
+  api::QuestionScratch scratch_;
+  answer::Question question_;
+  std::string request_id_;
+  std::int64_t created_unix_seconds_ = 0;
+
+  // The attempt under way.
+  std::uint8_t attempt_ = 0;
+  bool attempt_open_ = false;
+  SiteId site_;
+  std::shared_ptr<Upstream> upstream_;
+  dispatch::AttemptLimits limits_;
+  engines::UpstreamRequest upstream_request_;
+  http::Call call_;
+  http::Timer watch_;
+  std::optional<engines::ResponseDecoder> decoder_;
+  answer::FailureReport report_;
+
+  // The answer so far.
+  std::optional<answer::Answer> answer_;
+  std::optional<api::StreamWriter> writer_;
+  std::optional<api::WholeAssembler> assembler_;
+  std::string out_;       // for the client, not handed over yet
+  Tokens released_{0};    // deltas that may leave
+  Tokens reported_{0};    // deltas that dispatch knows of
+  Tokens seen_{0};        // deltas that have come
+  bool first_token_told_ = false;
+  bool engine_done_ = false;
+};
+
+}  // namespace hanse::serve

@@ -1,0 +1,183 @@
+#include "drivers/serve/shard.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/record_codec.h"
+
+namespace hanse::serve {
+namespace {
+
+constexpr std::size_t kRecordsKept = 16'384;
+
+}  // namespace
+
+Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::unique_ptr<Books> books,
+             std::unique_ptr<Recorder> recorder, const ShardOptions& options, Instant began,
+             telemetry::Log& log)
+    : loop_(loop),
+      setting_(std::move(setting)),
+      books_(std::move(books)),
+      recorder_(std::move(recorder)),
+      options_(options),
+      log_(log),
+      metrics_(options_.dispatch.currency, options_.build),
+      records_(kRecordsKept),
+      random_(options_.random_seed),
+      dispatch_(setting_->snapshot, books_->ledger(), books_->treasurer(), options_.dispatch,
+                began),
+      prober_([this](SiteId site, bool healthy) {
+        tell(dispatch::SiteProbed{.site = site, .healthy = healthy});
+      }),
+      wake_(loop, [this] { tell(dispatch::Woke{}); }) {
+  if (recorder_ != nullptr) recorder_->use(*setting_);
+  loop_.set_turn_end([this] { turn_end(); });
+  wake_.arm_in(Duration(0));
+}
+
+Shard::~Shard() { loop_.set_turn_end({}); }
+
+void Shard::adopt(std::shared_ptr<const Setting> setting) {
+  prober_.forget_all();
+  setting_ = std::move(setting);
+  if (recorder_ != nullptr) recorder_->use(*setting_);
+  metrics_.observe_snapshot_change();
+  tell(dispatch::SnapshotChanged{.snapshot = setting_->snapshot});
+}
+
+void Shard::stop_all() {
+  for (const auto& session : sessions_) {
+    if (session->busy()) session->stop();
+  }
+}
+
+Session* Shard::take_session() {
+  if (free_slots_.empty()) {
+    if (sessions_.size() >= options_.dispatch.requests_max) return nullptr;
+    const auto slot = static_cast<std::uint32_t>(sessions_.size());
+    sessions_.push_back(std::make_unique<Session>(*this, slot));
+    return sessions_.back().get();
+  }
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return sessions_[slot].get();
+}
+
+void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }
+
+std::string Shard::request_id(dispatch::RequestRef ref) const {
+  return ledger::to_string(ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
+}
+
+void Shard::ended(Session& session) {
+  const dispatch::Record& record = dispatch_.record(session.ref());
+  // A request that was refused before anything was held has no entry that
+  // ends it, so its record is not kept yet.
+  if (!session.record_kept()) keep_record(session);
+  metrics_.observe(record, dispatch_.snapshot_of(session.ref()));
+  if (record.end == dispatch::End::refused_by_law) {
+    metrics_.observe_refusals(dispatch_.explain(session.ref()));
+  }
+}
+
+const std::string& Shard::keep_record(Session& session) {
+  session.set_record_kept();
+  const dispatch::Record& record = dispatch_.record(session.ref());
+  RecordRing::Entry& entry = records_.next();
+  entry.number = record.number;
+  entry.snapshot = session.setting()->snapshot;
+  dispatch::write_record(record, session.extras(), entry.bytes);
+  return entry.bytes;
+}
+
+void Shard::log_failed_attempt(Session& session, std::string_view site,
+                               const answer::FailureReport& report) {
+  log_.warning("an attempt failed",
+               {telemetry::field::request({.journal = journal_id(), .number = record(session.ref()).number}),
+                telemetry::field::site(site), telemetry::field::failure(report.failure),
+                telemetry::field::http_status(report.http_status)});
+}
+
+void Shard::write_metrics(std::string& out) {
+  metrics_.sample(dispatch_);
+  metrics_.sample_log(log_.dropped());
+  metrics_.write(out);
+}
+
+// --- Events and actions ----------------------------------------------------
+
+void Shard::tell(const dispatch::Event& event) {
+  const Instant now = loop_.now();
+  RunDigest digest;
+  auto progress = dispatch_.on(event, now, actions_);
+  for (;;) {
+    for (const dispatch::Action& action : actions_) {
+      if (recorder_ != nullptr) dispatch::add_to(digest, action);
+      if (const auto* append = std::get_if<dispatch::Append>(&action)) {
+        write_down(*append);
+      } else {
+        waiting_.push_back(action);
+      }
+    }
+    actions_.clear();
+    if (progress == dispatch::Dispatch::Progress::done) break;
+    progress = dispatch_.more(actions_);
+  }
+  if (recorder_ != nullptr) recorder_->event(event, now, digest.value());
+}
+
+void Shard::write_down(const dispatch::Append& append) {
+  if (!append.closes) return books_->append(append.entry);
+  books_->append(append.entry, keep_record(*sessions_[append.closes->slot]));
+}
+
+void Shard::turn_end() {
+  // What is performed may tell dispatch more; an engine that cannot be asked
+  // at all fails over in the same turn. Each round ends an attempt or a
+  // request, so the rounds are bounded.
+  while (!waiting_.empty()) {
+    if (const Status written = books_->write(); !written) {
+      log_.error("the journal cannot be written", {telemetry::field::detail(written.error().message)});
+      // Nothing that waits for these entries may leave; it stays until the
+      // journal can be written again or the process is stopped.
+      return;
+    }
+    performing_.swap(waiting_);
+    for (const dispatch::Action& action : performing_) perform(action);
+    performing_.clear();
+  }
+  if (recorder_ == nullptr) return;
+  if (const Status written = recorder_->flush(); !written) {
+    log_.error("the recording stops here", {telemetry::field::detail(written.error().message)});
+  }
+}
+
+void Shard::perform(const dispatch::Action& action) {
+  struct Visitor {
+    Shard& shard;
+    void operator()(std::monostate) const {}
+    void operator()(const dispatch::Append&) const {}
+    void operator()(const dispatch::OpenAttempt& a) const { shard.find(a.request)->open(a); }
+    void operator()(const dispatch::CancelAttempt& a) const {
+      shard.find(a.request)->cancel_attempt();
+    }
+    void operator()(const dispatch::Release& a) const {
+      // The request may have ended in this very turn.
+      if (Session* session = shard.find(a.request)) session->release(a);
+    }
+    void operator()(const dispatch::Finish& a) const { shard.find(a.request)->finish(); }
+    void operator()(const dispatch::Refuse& a) const { shard.find(a.request)->refuse(a); }
+    void operator()(const dispatch::Forget& a) const { shard.find(a.request)->forget(); }
+    void operator()(const dispatch::Probe& a) const { shard.prober_.probe(shard.setting_, a.site); }
+    void operator()(const dispatch::WakeAt& a) const { shard.wake_.arm(a.time); }
+  };
+  std::visit(Visitor{*this}, action);
+}
+
+Session* Shard::find(dispatch::RequestRef ref) {
+  HANSE_CHECK(ref.slot < sessions_.size());
+  Session* session = sessions_[ref.slot].get();
+  return session->ref() == ref ? session : nullptr;
+}
+
+}  // namespace hanse::serve

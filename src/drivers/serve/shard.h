@@ -1,0 +1,110 @@
+// src/drivers/serve/shard.h
+// One shard: one thread, one loop, its own dispatch, journal and connections.
+//
+// The shard turns what happens on sockets into events and does what dispatch
+// says. Within a turn of the loop entries are only collected; at its end they
+// are written in one go, and only then leaves what waited for them: requests
+// to sites, whole replies, last chunks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/http/loop.h"
+#include "adapters/http/server.h"
+#include "adapters/telemetry/log.h"
+#include "adapters/telemetry/metrics.h"
+#include "base/random.h"
+#include "core/dispatch/dispatch.h"
+#include "drivers/serve/books.h"
+#include "drivers/serve/prober.h"
+#include "drivers/serve/record_ring.h"
+#include "drivers/serve/recorder.h"
+#include "drivers/serve/session.h"
+#include "drivers/serve/setting.h"
+
+namespace hanse::serve {
+
+struct ShardOptions {
+  dispatch::DispatchOptions dispatch;
+  std::uint64_t random_seed = 0;  // of trace ids; not of decisions
+  telemetry::BuildInfo build;
+};
+
+class Shard {
+ public:
+  // Requires: loop and log outlive the shard. `recorder` may be null.
+  Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::unique_ptr<Books> books,
+        std::unique_ptr<Recorder> recorder, const ShardOptions& options, Instant began,
+        telemetry::Log& log);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // From the next request on.
+  void adopt(std::shared_ptr<const Setting> setting);
+  // Gives up what is still open, telling each client; for the end of a drain.
+  void stop_all();
+
+  // --- For sessions. ---
+  void tell(const dispatch::Event& event);
+  [[nodiscard]] http::Loop& loop() { return loop_; }
+  [[nodiscard]] const dispatch::Record& record(dispatch::RequestRef ref) const {
+    return dispatch_.record(ref);
+  }
+  [[nodiscard]] std::vector<gate::Verdict> explain(dispatch::RequestRef ref) const {
+    return dispatch_.explain(ref);
+  }
+  [[nodiscard]] std::string request_id(dispatch::RequestRef ref) const;
+  void ended(Session& session);
+  void give_back(std::uint32_t slot);
+  void log_failed_attempt(Session& session, std::string_view site,
+                          const answer::FailureReport& report);
+
+  // --- For the front and the admin side. ---
+  // Null when as many requests are open as may be.
+  Session* take_session();
+  [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return setting_; }
+  [[nodiscard]] dispatch::Dispatch& dispatch() { return dispatch_; }
+  [[nodiscard]] const ledger::JournalId& journal_id() const { return books_->journal().id(); }
+  [[nodiscard]] ledger::Currency currency() const { return options_.dispatch.currency; }
+  // Appends all metrics as Prometheus text.
+  void write_metrics(std::string& out);
+  [[nodiscard]] const RecordRing& records() const { return records_; }
+  [[nodiscard]] telemetry::GatewayMetrics& metrics() { return metrics_; }
+  [[nodiscard]] Books& books() { return *books_; }
+  [[nodiscard]] Random& random() { return random_; }
+
+ private:
+  void write_down(const dispatch::Append& append);
+  // Keeps the record of a request that has ended; returns its bytes.
+  const std::string& keep_record(Session& session);
+  void perform(const dispatch::Action& action);
+  void turn_end();
+  Session* find(dispatch::RequestRef ref);
+
+  http::Loop& loop_;
+  std::shared_ptr<const Setting> setting_;
+  std::unique_ptr<Books> books_;
+  std::unique_ptr<Recorder> recorder_;
+  ShardOptions options_;
+  telemetry::Log& log_;
+  telemetry::GatewayMetrics metrics_;
+  RecordRing records_;
+  Random random_;
+  dispatch::Dispatch dispatch_;
+  dispatch::Actions actions_;
+  // What waits for the turn's entries to be written, in order.
+  std::vector<dispatch::Action> waiting_;
+  std::vector<dispatch::Action> performing_;
+  std::vector<std::unique_ptr<Session>> sessions_;  // by slot
+  std::vector<std::uint32_t> free_slots_;
+  Prober prober_;
+  http::Timer wake_;
+};
+
+}  // namespace hanse::serve
