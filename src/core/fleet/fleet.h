@@ -41,7 +41,9 @@ struct Supplier {
 struct Certificate {
   std::string name;  // "C5", "ISO-27001", "HDS"
   std::optional<WallTime> valid_from;
-  std::optional<WallTime> valid_to;  // nothing = not known, which a rule takes as expired
+  // The first instant at which it holds no more; nothing = not known, which a
+  // rule takes as expired.
+  std::optional<WallTime> valid_to;
 };
 
 // How a site's engine is reached. Plain facts; adapters make sense of them.

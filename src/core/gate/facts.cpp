@@ -18,12 +18,23 @@ bool among(const std::vector<Value>& values, Value value) {
   return std::ranges::find(values, value) != values.end();
 }
 
-// "2028-03-31", or with the time of day where it is not midnight.
-std::string date(WallTime time) {
-  constexpr std::string_view kMidnight = "T00:00:00.000Z";
-  std::string text = to_iso8601(time);
+constexpr std::string_view kMidnight = "T00:00:00.000Z";
+
+// "on 2028-03-31", or with the time of day where it is not midnight.
+std::string beginning(WallTime from) {
+  std::string text = to_iso8601(from);
   if (text.ends_with(kMidnight)) text.erase(text.size() - kMidnight.size());
-  return text;
+  return "on " + text;
+}
+
+// `to` is the first instant outside. One that ends at midnight was given by its
+// last day, "with 2028-03-31", and people know it by that.
+std::string end(WallTime to) {
+  std::string text = to_iso8601(to);
+  if (!text.ends_with(kMidnight)) return "at " + text;
+  text = to_iso8601(WallTime(to.count() - 1));
+  text.erase(text.find('T'));
+  return "with " + text;
 }
 
 Breaches place(const SiteFacts& facts, const Clause& clause) {
@@ -63,10 +74,10 @@ std::optional<std::string> lapse(const fleet::Certificate& certificate, WallTime
     return fmt::format("it is not known until when its {} is valid", certificate.name);
   }
   if (*certificate.valid_to <= now) {
-    return fmt::format("its {} ended on {}", certificate.name, date(*certificate.valid_to));
+    return fmt::format("its {} ended {}", certificate.name, end(*certificate.valid_to));
   }
   if (certificate.valid_from && *certificate.valid_from > now) {
-    return fmt::format("its {} begins on {}", certificate.name, date(*certificate.valid_from));
+    return fmt::format("its {} begins {}", certificate.name, beginning(*certificate.valid_from));
   }
   return std::nullopt;
 }
@@ -76,7 +87,7 @@ std::string holds(const fleet::Site& site) {
   Sentences held;
   for (const fleet::Certificate& certificate : site.certificates) {
     held.push_back(certificate.valid_to
-                       ? fmt::format("{} (until {})", certificate.name, date(*certificate.valid_to))
+                       ? fmt::format("{} (ends {})", certificate.name, end(*certificate.valid_to))
                        : certificate.name);
   }
   return fmt::format("{} holds {}", site.name, fmt::join(held, ", "));

@@ -98,7 +98,7 @@ TEST(FourSites, ARefusalNamesTheRuleAndTheFactsThatDecidedIt) {
                           "law of US or CN: US reaches it: its machines stand in US; US reaches "
                           "it: its operator Atlantic Cloud, Inc. has its home in US",
                           "health-needs-hds: the site must hold HDS, in force: ashburn holds "
-                          "ISO-27001 (until 2027-04-11)"));
+                          "ISO-27001 (ends with 2027-04-10)"));
   EXPECT_THAT(refusals(world, "personal; subjects=EU", "hamburg", day(0)), IsEmpty());
 }
 
@@ -113,7 +113,7 @@ TEST(Gate, ACertificateCountsFromItsFirstInstantUntilBeforeItsLast) {
   EXPECT_THAT(refusals(world, "none", "hamburg", day(0)),
               ElementsAre("rule: the site must hold C5, in force: its C5 begins on 2027-01-11"));
   EXPECT_THAT(refusals(world, "none", "frankfurt", day(100)),
-              ElementsAre("rule: the site must hold C5, in force: its C5 ended on 2027-04-11"));
+              ElementsAre("rule: the site must hold C5, in force: its C5 ended with 2027-04-10"));
 }
 
 // One gate, asked as time goes on: the sets follow without being told.

@@ -5,26 +5,23 @@
 // looked at anew for every request.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "base/bitset.h"
 #include "base/id.h"
-#include "base/time.h"
 #include "core/placement/demand.h"
 #include "core/placement/load_book.h"
 
 namespace hanse::placement {
 
-// The parts of all offers that only the snapshot decides, indexed by OfferId.
-struct OfferColumns {
-  std::vector<std::uint32_t> site;
-  // pico-units per token.
-  std::vector<std::uint64_t> prompt_price;
-  std::vector<std::uint64_t> cached_price;
-  std::vector<std::uint64_t> output_price;
+// What an offer costs, in pico-units per token.
+struct OfferPrice {
+  std::uint64_t prompt = 0;
+  std::uint64_t cached = 0;
+  std::uint64_t output = 0;
 };
 
 // What is expected of this request at any offer.
@@ -40,54 +37,64 @@ struct Objective {
   std::uint64_t per_token = 0;    // ns
 };
 
-// Views only; lives for one decision.
+// What all the offers of a snapshot have in common for one decision.
+struct FieldColumns {
+  std::span<const OfferPrice> prices;     // by OfferId
+  OfferPrice dearest;                     // no price of any offer is above these
+  std::span<const Pace> paces;            // by OfferId
+  std::span<const std::uint32_t> cached;  // expected tokens by OfferId, none above the prompt's
+};
+
+// Views and numbers only; lives for one decision. Strategies take it by value:
+// what stands in a copy of their own need not be read anew for each offer.
 class Field {
  public:
+  // Requires: candidates rise.
   Field(const Demand& demand, const Workload& work, const Objective& objective,
-        const OfferColumns& columns, const LoadBook& loads, std::span<const std::uint32_t> offers,
-        const BitSet& allowed, std::span<const std::uint64_t> cached)
-      : demand_(demand),
+        const LoadBook& loads, const FieldColumns& columns,
+        std::span<const std::uint32_t> candidates)
+      : demand_(&demand),
+        loads_(&loads),
         work_(work),
         objective_(objective),
-        columns_(columns),
-        loads_(loads),
-        offers_(offers),
-        allowed_(allowed),
-        cached_(cached) {}
+        candidates_(candidates),
+        prices_(columns.prices.data()),
+        paces_(columns.paces.data()),
+        cached_(columns.cached.data()),
+        narrow_(fits_64_bits(work, columns.dearest)) {}
 
-  [[nodiscard]] const Demand& demand() const { return demand_; }
+  [[nodiscard]] const Demand& demand() const { return *demand_; }
   [[nodiscard]] const Workload& work() const { return work_; }
-  [[nodiscard]] const LoadBook& loads() const { return loads_; }
+  [[nodiscard]] const LoadBook& loads() const { return *loads_; }
 
   // Calls `visit(offer)` for each candidate, in rising order of id.
   template <typename Visit>
   void for_each(Visit&& visit) const {
-    for (const std::uint32_t offer : offers_) {
-      if (allowed_.contains(columns_.site[offer])) visit(OfferId(offer));
-    }
+    for (const std::uint32_t offer : candidates_) visit(OfferId(offer));
   }
 
-  [[nodiscard]] std::uint64_t cached_tokens(OfferId offer) const {
-    return cached_[columns_.site[offer.value()]];
-  }
+  [[nodiscard]] std::uint64_t cached_tokens(OfferId offer) const { return cached_[offer.value()]; }
 
   // ns from now until the first token is here.
   [[nodiscard]] std::uint64_t first_token(OfferId offer) const {
-    const std::size_t i = offer.value();
-    const Pace& pace = loads_.pace();
-    return first_token(pace.wait[i], pace.per_byte[i], pace.prefill[i], cached_tokens(offer));
+    return first_token(offer, paces_[offer.value()]);
+  }
+  // The same at a pace of the caller's choice.
+  [[nodiscard]] std::uint64_t first_token(OfferId offer, const Pace& pace) const {
+    const unsigned __int128 scaled =
+        wide(work_.prompt_bytes) * pace.per_byte +
+        wide(work_.prompt_tokens - cached_tokens(offer)) * pace.prefill;
+    return pace.wait + static_cast<std::uint64_t>(scaled >> kFractionBits);
   }
   // ns between the output tokens of one sequence.
   [[nodiscard]] std::uint64_t per_token(OfferId offer) const {
-    return loads_.pace().decode[offer.value()];
+    return paces_[offer.value()].decode;
   }
+
   // pico-units owed to the supplier, not rounded.
   [[nodiscard]] unsigned __int128 cost(OfferId offer) const {
-    const std::size_t i = offer.value();
-    const std::uint64_t cached = cached_tokens(offer);
-    return wide(work_.prompt_tokens - cached) * columns_.prompt_price[i] +
-           wide(cached) * columns_.cached_price[i] +
-           wide(work_.output_tokens) * columns_.output_price[i];
+    if (narrow_) return cost_in<std::uint64_t>(offer.value());
+    return cost_in<unsigned __int128>(offer.value());
   }
 
   // By how many ns the whole answer is late, measured against its objective:
@@ -98,28 +105,39 @@ class Field {
            excess(per_token(offer), objective_.per_token) * work_.sequence_tokens;
   }
 
-  // The sum of terms that makes a first token, for a promise or a prediction.
-  [[nodiscard]] std::uint64_t first_token(std::uint64_t wait, std::uint64_t per_byte,
-                                          std::uint64_t prefill, std::uint64_t cached) const {
-    const unsigned __int128 scaled =
-        wide(work_.prompt_bytes) * per_byte + wide(work_.prompt_tokens - cached) * prefill;
-    return wait + static_cast<std::uint64_t>(scaled >> kFractionBits);
-  }
-
  private:
   static unsigned __int128 wide(std::uint64_t value) { return value; }
   static std::uint64_t excess(std::uint64_t value, std::uint64_t objective) {
     return value > objective ? value - objective : 0;
   }
 
-  const Demand& demand_;
-  const Workload& work_;
-  const Objective& objective_;
-  const OfferColumns& columns_;
-  const LoadBook& loads_;
-  std::span<const std::uint32_t> offers_;  // of the alias, rising
-  const BitSet& allowed_;                  // by SiteId
-  std::span<const std::uint64_t> cached_;  // tokens, by SiteId
+  // Whether no offer can cost more than 64 bits hold, as is the rule: then a
+  // cost takes half the work.
+  static bool fits_64_bits(const Workload& work, const OfferPrice& dearest) {
+    const std::uint64_t input = std::max(dearest.prompt, dearest.cached);
+    const unsigned __int128 most =
+        wide(work.prompt_tokens) * input + wide(work.output_tokens) * dearest.output;
+    return most >> 64U == 0;
+  }
+
+  template <typename Sum>
+  [[nodiscard]] Sum cost_in(std::size_t offer) const {
+    const OfferPrice& price = prices_[offer];
+    const Sum cached = cached_[offer];
+    return (Sum{work_.prompt_tokens} - cached) * price.prompt + cached * price.cached +
+           Sum{work_.output_tokens} * price.output;
+  }
+
+  const Demand* demand_;
+  const LoadBook* loads_;
+  Workload work_;
+  Objective objective_;
+  std::span<const std::uint32_t> candidates_;
+  // By OfferId.
+  const OfferPrice* prices_;
+  const Pace* paces_;
+  const std::uint32_t* cached_;
+  bool narrow_;
 };
 
 }  // namespace hanse::placement

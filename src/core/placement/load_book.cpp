@@ -60,7 +60,8 @@ LoadBook::LoadBook(const fleet::Fleet& fleet)
     : terms_(fleet.offers.size()),
       loads_(fleet.offers.size()),
       sites_(fleet.sites.size()),
-      site_offers_(fleet.sites.size()) {
+      site_offers_(fleet.sites.size()),
+      paces_(fleet.offers.size()) {
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
     const fleet::Site& site = fleet.sites[offer.site];
     const fleet::Link link =
@@ -83,10 +84,6 @@ LoadBook::LoadBook(const fleet::Fleet& fleet)
         terms.slots == 1 ? terms.decode_alone : std::max(full, alone) >> kFractionBits;
     site_offers_[offer.site.value()].push_back(id);
   });
-  pace_.wait.resize(terms_.size());
-  pace_.per_byte.resize(terms_.size());
-  pace_.prefill.resize(terms_.size());
-  pace_.decode.resize(terms_.size());
   for (std::size_t i = 0; i < terms_.size(); ++i) refresh(OfferId(i));
 }
 
@@ -189,11 +186,11 @@ void LoadBook::relax(MonotonicTime now) {
   }
 }
 
-LoadBook::Promise LoadBook::promise(OfferId offer) const {
+Pace LoadBook::promise(OfferId offer) const {
   HANSE_CHECK(offer.value() < terms_.size());
   const Terms& terms = terms_[offer.value()];
   const SiteLoad& site = sites_[terms.site.value()];
-  Promise promise;
+  Pace promise;
   promise.wait = terms.fixed + unsigned_of(site.prefill_work);
   if (site.sequences >= terms.slots) {
     // The mean sequence takes work / sequences; slots come free that often,
@@ -220,13 +217,13 @@ void LoadBook::refresh_site(SiteId site) {
 }
 
 void LoadBook::refresh(OfferId offer) {
-  const Promise promised = promise(offer);
+  const Pace promised = promise(offer);
   const Load& load = loads_[offer.value()];
-  const std::size_t i = offer.value();
-  pace_.wait[i] = corrected(promised.wait, load.first_token_correction, kWaitMax);
-  pace_.per_byte[i] = corrected(promised.per_byte, load.first_token_correction, kPerByteMax);
-  pace_.prefill[i] = corrected(promised.prefill, load.first_token_correction, kPrefillMax);
-  pace_.decode[i] = corrected(promised.decode, load.per_token_correction, kDecodeMax);
+  Pace& pace = paces_[offer.value()];
+  pace.wait = corrected(promised.wait, load.first_token_correction, kWaitMax);
+  pace.per_byte = corrected(promised.per_byte, load.first_token_correction, kPerByteMax);
+  pace.prefill = corrected(promised.prefill, load.first_token_correction, kPrefillMax);
+  pace.decode = corrected(promised.decode, load.per_token_correction, kDecodeMax);
 }
 
 }  // namespace hanse::placement

@@ -23,12 +23,13 @@
 //   ever.
 //
 // All that does not depend on the request is worked out when the load
-// changes, so a decision only multiplies and adds: see pace().
+// changes, so a decision only multiplies and adds: see paces().
 //
 // Plain state, bounded by the number of offers; one book belongs to one shard.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/id.h"
@@ -43,14 +44,13 @@ namespace hanse::placement {
 inline constexpr unsigned kFractionBits = 16;
 inline constexpr std::int64_t kOne = std::int64_t{1} << kFractionBits;
 
-// What the next request would meet at each offer, one column per term,
-// indexed by OfferId. Bounds keep a sum of products within 62 bits, see
-// load_book.cpp.
+// What a request would meet at an offer. Bounds keep a sum of products within
+// 62 bits, see load_book.cpp.
 struct Pace {
-  std::vector<std::uint64_t> wait;      // ns before its own prompt is begun
-  std::vector<std::uint64_t> per_byte;  // ns per byte of upload, fixed point
-  std::vector<std::uint64_t> prefill;   // ns per prompt token, fixed point
-  std::vector<std::uint64_t> decode;    // ns per output token
+  std::uint64_t wait = 0;      // ns before its own prompt is begun
+  std::uint64_t per_byte = 0;  // ns per byte of upload, fixed point
+  std::uint64_t prefill = 0;   // ns per prompt token, fixed point
+  std::uint64_t decode = 0;    // ns per output token
 };
 
 // How an attempt ended.
@@ -62,7 +62,6 @@ struct Ending {
 
 class LoadBook {
  public:
-  // Requires: `fleet` outlives the book.
   explicit LoadBook(const fleet::Fleet& fleet);
 
   // An attempt with this prediction was sent to `offer`.
@@ -86,22 +85,21 @@ class LoadBook {
   [[nodiscard]] const Load& of(OfferId offer) const;
 
   // For a new snapshot: the corrections known of an offer that is still there.
-  // What is under way is told again by its owner, with started().
+  // What is under way stays in the book it was started in.
   void adopt(OfferId offer, const Load& known);
 
   // Lets some corrections relax; cheap, called with every decision.
   void relax(MonotonicTime now);
 
-  // As it is now; valid until the book changes.
-  [[nodiscard]] const Pace& pace() const { return pace_; }
-  // The same as pace(), for one offer and without the corrections.
-  struct Promise {
-    std::uint64_t wait = 0;
-    std::uint64_t per_byte = 0;
-    std::uint64_t prefill = 0;
-    std::uint64_t decode = 0;
-  };
-  [[nodiscard]] Promise promise(OfferId offer) const;
+  // Of all offers as things stand and corrected, indexed by OfferId; valid
+  // until the book changes.
+  [[nodiscard]] std::span<const Pace> paces() const { return paces_; }
+  // Of one offer, as promised: without the corrections.
+  [[nodiscard]] Pace promise(OfferId offer) const;
+
+  [[nodiscard]] std::span<const OfferId> offers_at(SiteId site) const {
+    return site_offers_[site.value()];
+  }
 
  private:
   // What all offers of one site share.
@@ -131,7 +129,7 @@ class LoadBook {
   std::vector<Load> loads_;                        // indexed by OfferId
   std::vector<SiteLoad> sites_;                    // indexed by SiteId
   std::vector<std::vector<OfferId>> site_offers_;  // indexed by SiteId
-  Pace pace_;
+  std::vector<Pace> paces_;                        // indexed by OfferId
   std::size_t relaxed_next_ = 0;
 };
 

@@ -163,7 +163,7 @@ TEST(LoadBook, ANewSnapshotTakesOverWhatWasMeasured) {
   book.adopt(kOffer, known);
   EXPECT_EQ(book.of(kOffer).per_token_correction, 3 * kOne);
   EXPECT_EQ(book.of(kOffer).sequences, 0);
-  EXPECT_EQ(book.pace().decode[0], 60'000'000U);
+  EXPECT_EQ(book.paces()[0].decode, 60'000'000U);
 }
 
 TEST(LoadBook, AbsurdProfilesAndLinksDoNotOverflow) {

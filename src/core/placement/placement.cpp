@@ -61,12 +61,15 @@ Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
       offers_(offers_by_alias(catalog, fleet)),
       loads_(fleet),
       ranking_(kCandidatesKept),
-      cached_(fleet.sites.size(), 0) {
+      cached_(fleet.offers.size(), 0) {
   for (const fleet::Offer& offer : fleet.offers) {
-    columns_.site.push_back(static_cast<std::uint32_t>(offer.site.value()));
-    columns_.prompt_price.push_back(price(offer, TokenKind::prompt));
-    columns_.cached_price.push_back(price(offer, TokenKind::cached_read));
-    columns_.output_price.push_back(price(offer, TokenKind::output));
+    sites_.push_back(static_cast<std::uint32_t>(offer.site.value()));
+    prices_.push_back({.prompt = price(offer, TokenKind::prompt),
+                       .cached = price(offer, TokenKind::cached_read),
+                       .output = price(offer, TokenKind::output)});
+    dearest_ = {.prompt = std::max(dearest_.prompt, prices_.back().prompt),
+                .cached = std::max(dearest_.cached, prices_.back().cached),
+                .output = std::max(dearest_.output, prices_.back().output)};
   }
 }
 
@@ -86,10 +89,45 @@ Objective Placement::objective(const Demand& demand) const {
           .per_token = bounded(latency.per_token.count(), most)};
 }
 
+std::span<const std::uint32_t> Placement::candidates(AliasId alias, const BitSet& allowed,
+                                                     std::vector<std::uint32_t>& scratch) const {
+  const auto& offers = offers_[alias.value()];
+  if (scratch.size() < offers.size()) scratch.resize(offers.size());
+  // Which sites are allowed is as good as random, so a branch on it would be
+  // guessed wrong half of the time: every offer is written, and the next one
+  // overwrites it unless it counts.
+  std::size_t count = 0;
+  for (const std::uint32_t offer : offers) {
+    scratch[count] = offer;
+    count += allowed.contains(sites_[offer]) ? 1U : 0U;
+  }
+  return std::span(scratch).first(count);
+}
+
+void Placement::expect_cached(const Demand& demand, const Workload& work,
+                              std::vector<std::uint32_t>& cached) const {
+  for (const auto share : learned_.cached_shares(demand)) {
+    const std::uint64_t expected = Learned::cached_tokens(share, work.prompt_tokens);
+    for (const OfferId offer : loads_.offers_at(share.site)) {
+      cached[offer.value()] = static_cast<std::uint32_t>(expected);
+    }
+  }
+}
+
+void Placement::forget_cached(const Demand& demand, std::vector<std::uint32_t>& cached) const {
+  for (const auto share : learned_.cached_shares(demand)) {
+    for (const OfferId offer : loads_.offers_at(share.site)) cached[offer.value()] = 0;
+  }
+}
+
+FieldColumns Placement::columns(std::span<const std::uint32_t> cached) const {
+  return {.prices = prices_, .dearest = dearest_, .paces = loads_.paces(), .cached = cached};
+}
+
 Prediction Placement::predict(const Field& field, OfferId offer) const {
   const Workload& work = field.work();
   const std::uint64_t cached = field.cached_tokens(offer);
-  const LoadBook::Promise promised = loads_.promise(offer);
+  const Pace promised = loads_.promise(offer);
   TokenCounts counts;
   counts[TokenKind::prompt] = tokens(work.prompt_tokens - cached);
   counts[TokenKind::cached_read] = tokens(cached);
@@ -101,8 +139,7 @@ Prediction Placement::predict(const Field& field, OfferId offer) const {
           .cached = tokens(cached),
           .output = tokens(work.output_tokens),
           .sequences = std::clamp(field.demand().choices, 1, 1 << 20),
-          .promised_first_token = duration(
-              field.first_token(promised.wait, promised.per_byte, promised.prefill, cached)),
+          .promised_first_token = duration(field.first_token(offer, promised)),
           .promised_per_token = duration(promised.decode)};
 }
 
@@ -116,65 +153,54 @@ Candidate Placement::candidate(const Field& field, const Ranked& chosen,
 }
 
 Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant now) {
-  HANSE_CHECK(allowed.size() == cached_.size());
+  HANSE_CHECK(allowed.size() == fleet_->sites.size());
   HANSE_CHECK(demand.alias.value() < offers_.size());
   loads_.relax(now.monotonic);
 
   const Workload work = workload(demand);
-  const Objective goal = objective(demand);
-  const auto shares = learned_.cached_shares(demand);
-  for (const auto share : shares) {
-    cached_[share.site.value()] = Learned::cached_tokens(share, work.prompt_tokens);
-  }
-  const Field field(demand, work, goal, columns_, loads_, offers_[demand.alias.value()], allowed,
-                    cached_);
+  expect_cached(demand, work, cached_);
+  const auto offers = candidates(demand.alias, allowed, candidates_);
+  const Field field(demand, work, objective(demand), loads_, columns(cached_), offers);
   ranking_.clear();
   strategy_->rank(field, ranking_);
 
   Decision decision;
-  decision.candidates = ranking_.seen();
+  decision.candidates = static_cast<std::uint32_t>(offers.size());
   for (const Ranked& ranked : ranking_.best()) {
     decision.best.push(candidate(field, ranking_.best().front(), ranked));
   }
+  forget_cached(demand, cached_);
   if (!decision.best.empty()) {
     decision.chosen = decision.best[0].offer;
     strategy_->chose(demand, decision.chosen);
   }
-  for (const auto share : shares) cached_[share.site.value()] = 0;
   return decision;
 }
 
 std::vector<Candidate> Placement::explain(const Demand& demand, const BitSet& allowed) const {
-  HANSE_CHECK(allowed.size() == cached_.size());
+  HANSE_CHECK(allowed.size() == fleet_->sites.size());
   HANSE_CHECK(demand.alias.value() < offers_.size());
   const Workload work = workload(demand);
-  const Objective goal = objective(demand);
-  std::vector<std::uint64_t> cached(cached_.size(), 0);
-  for (const auto share : learned_.cached_shares(demand)) {
-    cached[share.site.value()] = Learned::cached_tokens(share, work.prompt_tokens);
-  }
-  const auto& offers = offers_[demand.alias.value()];
-  const Field field(demand, work, goal, columns_, loads_, offers, allowed, cached);
+  std::vector<std::uint32_t> cached(cached_.size(), 0);
+  expect_cached(demand, work, cached);
+  std::vector<std::uint32_t> scratch;
+  const auto offers = candidates(demand.alias, allowed, scratch);
+  const Field field(demand, work, objective(demand), loads_, columns(cached), offers);
   Ranking ranking(std::max<std::size_t>(offers.size(), 1));
   strategy_->rank(field, ranking);
 
-  std::vector<Candidate> candidates;
+  std::vector<Candidate> explained;
   for (const Ranked& ranked : ranking.best()) {
-    candidates.push_back(candidate(field, ranking.best().front(), ranked));
+    explained.push_back(candidate(field, ranking.best().front(), ranked));
   }
-  return candidates;
+  return explained;
 }
 
 Prediction Placement::predict(const Demand& demand, OfferId offer) const {
   const Workload work = workload(demand);
-  const Objective goal = objective(demand);
-  std::vector<std::uint64_t> cached(cached_.size(), 0);
-  for (const auto share : learned_.cached_shares(demand)) {
-    cached[share.site.value()] = Learned::cached_tokens(share, work.prompt_tokens);
-  }
-  const BitSet nobody(cached_.size());
-  const Field field(demand, work, goal, columns_, loads_, {}, nobody, cached);
-  return predict(field, offer);
+  std::vector<std::uint32_t> cached(cached_.size(), 0);
+  expect_cached(demand, work, cached);
+  return predict(Field(demand, work, objective(demand), loads_, columns(cached), {}), offer);
 }
 
 }  // namespace hanse::placement

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -58,6 +59,14 @@ class Placement {
 
   [[nodiscard]] Workload workload(const Demand& demand) const;
   [[nodiscard]] Objective objective(const Demand& demand) const;
+  // The offers of `alias` at sites in `allowed`, written into `scratch`.
+  std::span<const std::uint32_t> candidates(AliasId alias, const BitSet& allowed,
+                                            std::vector<std::uint32_t>& scratch) const;
+  // Writes what the tenant is likely to find cached, or clears it again.
+  void expect_cached(const Demand& demand, const Workload& work,
+                     std::vector<std::uint32_t>& cached) const;
+  void forget_cached(const Demand& demand, std::vector<std::uint32_t>& cached) const;
+  [[nodiscard]] FieldColumns columns(std::span<const std::uint32_t> cached) const;
   [[nodiscard]] Prediction predict(const Field& field, OfferId offer) const;
   [[nodiscard]] Candidate candidate(const Field& field, const Ranked& chosen,
                                     const Ranked& ranked) const;
@@ -65,13 +74,17 @@ class Placement {
   const catalog::Catalog* catalog_;
   const fleet::Fleet* fleet_;
   std::unique_ptr<Strategy> strategy_;
-  OfferColumns columns_;
+  std::vector<std::uint32_t> sites_;                // by OfferId
+  std::vector<OfferPrice> prices_;                  // by OfferId
+  OfferPrice dearest_;                              // the largest of each
   std::vector<std::vector<std::uint32_t>> offers_;  // by AliasId, rising
   LoadBook loads_;
   Learned learned_;
   Ranking ranking_;
-  // Scratch: expected cached tokens by SiteId, all zero between decisions.
-  std::vector<std::uint64_t> cached_;
+  // Scratch: the candidates of a decision, and the expected cached tokens by
+  // OfferId, which are all zero between decisions.
+  std::vector<std::uint32_t> candidates_;
+  std::vector<std::uint32_t> cached_;
 };
 
 }  // namespace hanse::placement

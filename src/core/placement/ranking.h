@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -28,10 +29,6 @@ struct Score {
 struct Ranked {
   Score score;
   OfferId offer;
-
-  friend bool operator<(const Ranked& a, const Ranked& b) {
-    return a.score == b.score ? a.offer < b.offer : a.score < b.score;
-  }
 };
 
 // Holds at most `capacity` candidates, best first; ties break by offer id.
@@ -44,38 +41,35 @@ class Ranking {
 
   void clear() {
     best_.clear();
-    seen_ = 0;
+    bar_ = kNoBar;
   }
 
-  // Whether a candidate with this score, offered after those with smaller ids,
-  // would be kept: lets a strategy skip what it need not compute.
-  [[nodiscard]] bool would_keep(const Score& score) const {
-    return best_.size() < capacity_ || score < best_.back().score;
-  }
+  // What a candidate must stay below to be kept: lets a strategy skip what it
+  // need not compute.
+  [[nodiscard]] const Score& bar() const { return bar_; }
 
   // Requires: offers come in rising order of id, so that of equal scores the
-  // one that came first stays ahead.
+  // one that came first stays ahead; `score.first` is not the largest number
+  // there is.
   void add(OfferId offer, const Score& score) {
-    ++seen_;
-    if (!would_keep(score)) return;
-    insert({score, offer});
+    if (score < bar_) insert({score, offer});
   }
-  // A candidate that would_keep() said not to keep.
-  void skip() { ++seen_; }
 
   [[nodiscard]] std::span<const Ranked> best() const { return best_; }
-  // How many candidates were added or skipped.
-  [[nodiscard]] std::uint32_t seen() const { return seen_; }
 
  private:
+  static constexpr Score kNoBar{std::numeric_limits<std::uint64_t>::max(), 0};
+
   void insert(const Ranked& ranked) {
     if (best_.size() == capacity_) best_.pop_back();
-    best_.insert(std::upper_bound(best_.begin(), best_.end(), ranked), ranked);
+    const auto better = [](const Ranked& a, const Ranked& b) { return a.score < b.score; };
+    best_.insert(std::upper_bound(best_.begin(), best_.end(), ranked, better), ranked);
+    if (best_.size() == capacity_) bar_ = best_.back().score;
   }
 
   std::size_t capacity_;
   std::vector<Ranked> best_;
-  std::uint32_t seen_ = 0;
+  Score bar_ = kNoBar;
 };
 
 }  // namespace hanse::placement

@@ -28,7 +28,7 @@ class Strategy {
   // Adds every candidate of `field` to `ranking`, in order of offer id; the
   // best one will be chosen. Changes nothing: the same question may be asked
   // for an explanation.
-  virtual void rank(const Field& field, Ranking& ranking) const = 0;
+  virtual void rank(Field field, Ranking& ranking) const = 0;
 
   // Why `other` was not chosen, given both scores.
   // Requires: `other` was ranked behind `chosen`.
@@ -55,8 +55,6 @@ bool register_strategy(std::string_view name, StrategyFactory factory);
 }  // namespace hanse::placement
 
 // At namespace scope, inside the strategy's own anonymous namespace.
-#define HANSE_PLACEMENT_STRATEGY(Class, name)                                  \
-  [[maybe_unused]] const bool Class##_registered =                             \
-      ::hanse::placement::register_strategy(name, [](std::uint64_t seed) {     \
-        return std::unique_ptr<::hanse::placement::Strategy>(new Class(seed)); \
-      })
+#define HANSE_PLACEMENT_STRATEGY(Class, name)                                             \
+  [[maybe_unused]] const bool Class##_registered = ::hanse::placement::register_strategy( \
+      name, [](std::uint64_t seed) { return std::make_unique<Class>(seed); })

@@ -12,15 +12,19 @@ class CheapestWithinObjective final : public Strategy {
  public:
   explicit CheapestWithinObjective(std::uint64_t seed) { static_cast<void>(seed); }
 
-  void rank(const Field& field, Ranking& ranking) const override {
+  void rank(Field field, Ranking& ranking) const override {
     field.for_each([&](OfferId offer) {
-      // The price alone rules most offers out once a few good ones are held.
-      const unsigned __int128 price = field.cost(offer);
-      if (!ranking.would_keep({0, price})) {
-        ranking.skip();
-        return;
+      // Most offers fail by one half of their score, so the other half need not
+      // be known: by price once enough that meet the class are held, by
+      // lateness before.
+      const Score& bar = ranking.bar();
+      if (bar.first == 0) {
+        const unsigned __int128 price = field.cost(offer);
+        if (price < bar.second) ranking.add(offer, {field.lateness(offer), price});
+      } else {
+        const std::uint64_t late = field.lateness(offer);
+        if (late <= bar.first) ranking.add(offer, {late, field.cost(offer)});
       }
-      ranking.add(offer, {field.lateness(offer), price});
     });
   }
 

@@ -11,7 +11,7 @@ class LeastOutstandingTokens final : public Strategy {
  public:
   explicit LeastOutstandingTokens(std::uint64_t seed) { static_cast<void>(seed); }
 
-  void rank(const Field& field, Ranking& ranking) const override {
+  void rank(Field field, Ranking& ranking) const override {
     field.for_each([&](OfferId offer) {
       const std::int64_t tokens = field.loads().of(offer).outstanding_tokens.count();
       ranking.add(offer, {static_cast<std::uint64_t>(tokens), 0});

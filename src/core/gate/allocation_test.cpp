@@ -1,0 +1,53 @@
+// Asking the gate allocates nothing, not even when a certificate ends.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "core/gate/gate.h"
+#include "core/gate/testing/four_sites.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HANSE_SANITIZER_OWNS_NEW 1
+#endif
+#endif
+
+#ifndef HANSE_SANITIZER_OWNS_NEW
+
+namespace {
+std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace hanse::gate {
+namespace {
+
+TEST(GateAllocates, NothingOnceTheAnswersPlaceIsThere) {
+  testing::World world = testing::four_sites();
+  world.policies[PolicyId(0)].rules.push_back({"c5", {}, {testing::certificate("C5")}});
+  Gate gate(world.catalog, world.fleet, world.policies, world.labels);
+  const Question question{PolicyId(0), world.read("personal; subjects=EU")};
+  BitSet permitted;
+  gate.permitted_sites(question, testing::day(0), permitted);
+  const std::size_t before = allocations;
+  for (int day = 0; day < 300; ++day) {
+    gate.permitted_sites(question, testing::day(day), permitted);
+    for (std::size_t site = 0; site < 4; ++site) {
+      static_cast<void>(gate.permit(question, SiteId(site), testing::day(day)));
+    }
+  }
+  EXPECT_EQ(allocations, before);
+}
+
+}  // namespace
+}  // namespace hanse::gate
+
+#endif
