@@ -31,8 +31,8 @@ struct Accounting {
   std::string_view request_id;
   std::string_view site;
   std::int32_t attempts = 1;
-  Money cost;
-  std::string_view currency;
+  Money cost = {};
+  std::string_view currency = {};
 };
 
 class StreamWriter {

@@ -19,6 +19,8 @@ using answer::JsonType;
 
 constexpr answer::JsonRules kRules{.lone_surrogates_allowed = true};
 
+constexpr std::size_t kTextExpected = 1024;
+
 std::string_view take_value(JsonCursor& json, std::string_view text) {
   json.peek();
   const std::uint32_t begin = json.offset();
@@ -63,7 +65,10 @@ void WholeAssembler::append(std::string_view piece, std::string& to) {
 WholeAssembler::Choice& WholeAssembler::choice(std::uint32_t index) {
   const auto it = std::ranges::lower_bound(choices_, index, {}, &Choice::index);
   if (it != choices_.end() && it->index == index) return *it;
-  return *choices_.insert(it, Choice(index));
+  Choice& added = *choices_.insert(it, Choice(index));
+  // One allocation for most answers instead of one for each doubling.
+  added.text.reserve(kTextExpected);
+  return added;
 }
 
 void WholeAssembler::add(const Delta& delta) {

@@ -20,14 +20,20 @@ enum class Media : std::uint8_t { events, json, page, unknown };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+bool ends_like(std::string_view type, std::string_view ending) {
+  return type.size() >= ending.size() &&
+         std::ranges::equal(type.substr(type.size() - ending.size()), ending, {}, lower);
+}
+bool is_like(std::string_view type, std::string_view word) {
+  return type.size() == word.size() && ends_like(type, word);
+}
+
 Media media_of(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
-  std::string type(content_type);
-  std::ranges::transform(type, type.begin(), lower);
-  if (type == "text/event-stream") return Media::events;
-  if (type == "application/json" || type.ends_with("+json")) return Media::json;
-  if (type == "text/html" || type == "application/xhtml+xml") return Media::page;
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ')) type.remove_suffix(1);
+  if (is_like(type, "text/event-stream")) return Media::events;
+  if (is_like(type, "application/json") || ends_like(type, "+json")) return Media::json;
+  if (is_like(type, "text/html") || is_like(type, "application/xhtml+xml")) return Media::page;
   return Media::unknown;
 }
 
