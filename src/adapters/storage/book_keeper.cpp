@@ -23,7 +23,9 @@ BookKeeper::~BookKeeper() {
 }
 
 void BookKeeper::written(Position position) {
-  written_.store(position.count());
+  std::int64_t before = written_.load();
+  while (before < position.count() && !written_.compare_exchange_weak(before, position.count())) {
+  }
   // Sequentially consistent with the thread, which announces that it is idle
   // before it looks at written_ a last time.
   if (!idle_.load()) return;
@@ -77,9 +79,10 @@ Status BookKeeper::work() {
   if (!source_) {
     if (auto opened = open(); !opened) return opened;
   }
+  const Position limit(written_.load());
   ledger::PlacedEntry placed;
   for (bool more = true; more;) {
-    while (more && projection_->rows() < options_.batch_rows) {
+    while (more && projection_->taken() < limit && projection_->rows() < options_.batch_rows) {
       const auto next = source_->next(placed);
       Status taken;
       if (next && *next) taken = projection_->take(placed);
@@ -89,6 +92,11 @@ Status BookKeeper::work() {
         return next ? taken : std::unexpected(next.error());
       }
       more = *next;
+    }
+    if (!more && projection_->taken() < limit) {
+      return fail({ErrorCode::broken, Fault::us, Retry::later,
+                   fmt::format("the journal ends at entry {}, though {} were written",
+                               projection_->taken().count(), limit.count())});
     }
     if (projection_->empty()) break;
     const BookBatch& batch = projection_->batch();
@@ -110,6 +118,12 @@ Status BookKeeper::open() {
   if (!any) return std::unexpected(std::move(any.error()));
   const auto reached = books_.position((*any)->journal());
   if (!reached) return std::unexpected(reached.error());
+  if (*reached > Position(written_.load())) {
+    return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                 fmt::format("the books know entry {}, but the journal ends at {}: it is another "
+                             "one or has lost its end; rebuild the books",
+                             reached->count(), written_.load())});
+  }
   if (*reached > Position(0)) {
     any = open_(*reached);
     if (!any) return std::unexpected(std::move(any.error()));
@@ -158,7 +172,13 @@ Result<Position> book_all(ledger::EntrySource& source, Books& books, std::size_t
       reached = batch.last;
       projection.next_batch();
     }
-    if (!*more) return reached;
+    if (*more) continue;
+    if (projection.taken() < *reached) {
+      return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                   fmt::format("the books know entry {}, but the journal ends at {}",
+                               reached->count(), projection.taken().count())});
+    }
+    return reached;
   }
 }
 

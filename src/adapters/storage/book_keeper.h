@@ -4,7 +4,11 @@
 // nobody: the keeper tries again, the lag grows, and whoever admits requests
 // decides at which lag to stop.
 //
-// `written` belongs to the loop's thread; the rest may be called by any.
+// It books no further than it is told. Tell it what is durable (the journal's
+// on_durable is the place): books that knew entries which a loss of power then
+// took from the journal would have to be rebuilt.
+//
+// Any thread may call any method.
 #pragma once
 
 #include <atomic>
@@ -43,18 +47,18 @@ class BookKeeper {
   // Stops after the batch that is being written.
   ~BookKeeper();
 
-  // The journal has been written up to here.
+  // Entries up to here may be booked.
   void written(ledger::Position position);
 
   [[nodiscard]] ledger::Position booked() const {
     return ledger::Position(booked_.load(std::memory_order_acquire));
   }
-  // Entries that are written and not yet booked.
+  // Entries that may be booked and are not yet.
   [[nodiscard]] std::int64_t lag() const { return written_.load() - booked_.load(); }
   // Why it is not getting on, while it is not.
   [[nodiscard]] std::optional<Error> trouble() const;
 
-  // Waits until everything written has been booked, or returns what keeps it
+  // Waits until all that may be booked has been, or returns what keeps it
   // from being so. Not for the loop.
   Status catch_up();
 

@@ -171,6 +171,37 @@ TEST(BookKeeper, StopsInTheMiddleAndTheRestIsBookedNextTime) {
   EXPECT_TRUE(agrees(books, journal.ledger()));
 }
 
+// What is written may still be lost with the power; the books wait for it.
+TEST(BookKeeper, BooksNoFurtherThanItIsTold) {
+  GrowingJournal journal;
+  FlakyBooks books;
+  const Position end = journal.live(1, 200);
+  BookKeeper keeper(books, journal.opener(), kQuick);
+  const Position half(end.count() / 2);
+  keeper.written(half);
+  ASSERT_TRUE(keeper.catch_up());
+  EXPECT_EQ(keeper.booked(), half);
+  keeper.written(end);
+  ASSERT_TRUE(keeper.catch_up());
+  EXPECT_EQ(keeper.booked(), end);
+}
+
+TEST(BookKeeper, BooksThatKnowMoreThanTheJournalAreNotGoneOnWith) {
+  GrowingJournal journal;
+  FlakyBooks books;
+  {
+    BookKeeper keeper(books, journal.opener(), kQuick);
+    keeper.written(journal.live(1, 100));
+    ASSERT_TRUE(keeper.catch_up());
+  }
+  GrowingJournal shorter;
+  BookKeeper keeper(books, shorter.opener(), kQuick);
+  keeper.written(shorter.live(1, 10));
+  const auto refused = keeper.catch_up();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("rebuild"), std::string::npos);
+}
+
 TEST(BookKeeper, AJournalThatCannotBeOpenedIsTroubleAndNotTheEnd) {
   GrowingJournal journal;
   FlakyBooks books;

@@ -33,6 +33,8 @@ class Projection {
   [[nodiscard]] std::size_t rows() const { return batch_.rows(); }
   void next_batch();
 
+  // The last entry taken.
+  [[nodiscard]] ledger::Position taken() const { return taken_; }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
 
  private:
