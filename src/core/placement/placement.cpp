@@ -24,13 +24,23 @@ std::uint64_t price(const fleet::Offer& offer, TokenKind kind) {
   return bounded(offer.prices[kind].count(), std::numeric_limits<std::int64_t>::max());
 }
 
-std::vector<std::vector<std::uint32_t>> offers_by_alias(const catalog::Catalog& catalog,
-                                                        const fleet::Fleet& fleet) {
-  std::vector<std::vector<std::uint32_t>> by_variant(catalog.variants.size());
+}  // namespace
+
+Result<Placement> Placement::create(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                                    std::string_view strategy, std::uint64_t seed) {
+  auto made = make_strategy(strategy, seed);
+  if (!made) return std::unexpected(std::move(made.error()));
+  return Placement(catalog, fleet, *std::move(made));
+}
+
+std::vector<std::vector<Placement::Placed>> Placement::offers_by_alias(
+    const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
+  std::vector<std::vector<Placed>> by_variant(catalog.variants.size());
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
-    by_variant[offer.variant.value()].push_back(static_cast<std::uint32_t>(id.value()));
+    by_variant[offer.variant.value()].push_back(
+        {static_cast<std::uint32_t>(id.value()), static_cast<std::uint32_t>(offer.site.value())});
   });
-  std::vector<std::vector<std::uint32_t>> by_alias;
+  std::vector<std::vector<Placed>> by_alias;
   for (const catalog::Alias& alias : catalog.aliases) {
     auto& offers = by_alias.emplace_back();
     for (const VariantId variant : alias.variants) {
@@ -44,15 +54,6 @@ std::vector<std::vector<std::uint32_t>> offers_by_alias(const catalog::Catalog& 
   return by_alias;
 }
 
-}  // namespace
-
-Result<Placement> Placement::create(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
-                                    std::string_view strategy, std::uint64_t seed) {
-  auto made = make_strategy(strategy, seed);
-  if (!made) return std::unexpected(std::move(made.error()));
-  return Placement(catalog, fleet, *std::move(made));
-}
-
 Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
                      std::unique_ptr<Strategy> strategy)
     : catalog_(&catalog),
@@ -63,7 +64,6 @@ Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
       ranking_(kCandidatesKept),
       cached_(fleet.offers.size(), 0) {
   for (const fleet::Offer& offer : fleet.offers) {
-    sites_.push_back(static_cast<std::uint32_t>(offer.site.value()));
     prices_.push_back({.prompt = price(offer, TokenKind::prompt),
                        .cached = price(offer, TokenKind::cached_read),
                        .output = price(offer, TokenKind::output)});
@@ -97,9 +97,9 @@ std::span<const std::uint32_t> Placement::candidates(AliasId alias, const BitSet
   // guessed wrong half of the time: every offer is written, and the next one
   // overwrites it unless it counts.
   std::size_t count = 0;
-  for (const std::uint32_t offer : offers) {
-    scratch[count] = offer;
-    count += allowed.contains(sites_[offer]) ? 1U : 0U;
+  for (const Placed& placed : offers) {
+    scratch[count] = placed.offer;
+    count += allowed.contains(placed.site) ? 1U : 0U;
   }
   return std::span(scratch).first(count);
 }

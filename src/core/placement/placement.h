@@ -54,8 +54,18 @@ class Placement {
   [[nodiscard]] const Learned& learned() const { return learned_; }
 
  private:
+  // An offer of an alias, and where it is.
+  struct Placed {
+    std::uint32_t offer = 0;
+    std::uint32_t site = 0;
+
+    auto operator<=>(const Placed&) const = default;
+  };
+
   Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
             std::unique_ptr<Strategy> strategy);
+  static std::vector<std::vector<Placed>> offers_by_alias(const catalog::Catalog& catalog,
+                                                          const fleet::Fleet& fleet);
 
   [[nodiscard]] Workload workload(const Demand& demand) const;
   [[nodiscard]] Objective objective(const Demand& demand) const;
@@ -74,10 +84,9 @@ class Placement {
   const catalog::Catalog* catalog_;
   const fleet::Fleet* fleet_;
   std::unique_ptr<Strategy> strategy_;
-  std::vector<std::uint32_t> sites_;                // by OfferId
-  std::vector<OfferPrice> prices_;                  // by OfferId
-  OfferPrice dearest_;                              // the largest of each
-  std::vector<std::vector<std::uint32_t>> offers_;  // by AliasId, rising
+  std::vector<OfferPrice> prices_;           // by OfferId
+  OfferPrice dearest_;                       // the largest of each
+  std::vector<std::vector<Placed>> offers_;  // by AliasId, rising
   LoadBook loads_;
   Learned learned_;
   Ranking ranking_;
