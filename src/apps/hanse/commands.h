@@ -3,6 +3,7 @@
 // exit status: 0 done, 1 it could not be done, 2 the input is wrong.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -33,5 +34,21 @@ struct KeysNewOptions {
   bool json = false;
 };
 int keys_new(const KeysNewOptions& options);
+
+struct BooksOptions {
+  Files files;  // whose `data_dir` is read
+  bool json = false;
+  std::int64_t after = 0;      // books_journal: entries after this one
+  std::size_t limit = 1'000;   // books_journal: so many postings
+};
+int books_balance(const BooksOptions& options);
+int books_journal(const BooksOptions& options);
+int books_verify(const BooksOptions& options);
+int books_rebuild(const BooksOptions& options);
+
+struct ReplayOptions {
+  std::filesystem::path recording;
+};
+int replay(const ReplayOptions& options);
 
 }  // namespace hanse::app

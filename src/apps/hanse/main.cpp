@@ -23,6 +23,8 @@ constexpr const char* kExamples =
     "  hanse serve config/four-sites.toml       run the gateway\n"
     "  hanse explain req_... --config config/four-sites.toml\n"
     "                                           why a request went where it went\n"
+    "  hanse books balance --config config/four-sites.toml\n"
+    "                                           who owes what\n"
     "  hanse keys new                           make an API key and its hash\n";
 
 void add_files(CLI::App& verb, Files& files) {
@@ -71,6 +73,38 @@ int run(int argc, char** argv) {
   keys_new_verb->add_option("--prefix", keys_new.prefix, "What the key begins with");
   keys_new_verb->add_flag("--json", keys_new.json, "As JSON");
 
+  CLI::App* books_verb = app.add_subcommand("books", "Who owes what");
+  books_verb->require_subcommand(1);
+  hanse::app::BooksOptions books;
+  const auto add_books = [&](const char* name, const char* about) {
+    CLI::App* verb = books_verb->add_subcommand(name, about);
+    add_config(*verb, books.files);
+    return verb;
+  };
+  CLI::App* balance_verb =
+      add_books("balance", "What each tenant owes, what each supplier is owed, the margin");
+  CLI::App* journal_verb = add_books("journal", "Every posting, in order");
+  CLI::App* verify_verb =
+      add_books("verify", "Check the journal alone: chain, sums, each request posted once");
+  CLI::App* rebuild_verb = add_books(
+      "rebuild", "Make the books anew out of the journal; stop the gateway before");
+  for (CLI::App* verb : {balance_verb, journal_verb, verify_verb}) {
+    verb->add_flag("--json", books.json, "As JSON");
+  }
+  journal_verb->add_option("--after", books.after, "Begin behind this entry");
+  journal_verb->add_option("--limit", books.limit, "So many postings at most");
+
+  hanse::app::ReplayOptions replay;
+  CLI::App* replay_verb = app.add_subcommand(
+      "replay", "Decide a run again that `hanse serve --record` has written down");
+  replay_verb->add_option("--recording", replay.recording, "The recording")
+      ->required()
+      ->check(CLI::ExistingFile);
+  bool check_recording = false;
+  replay_verb
+      ->add_flag("--check", check_recording, "Compare every decision, bit for bit")
+      ->required();
+
   CLI::App* version_verb = app.add_subcommand("version", "Print the version");
 
   CLI11_PARSE(app, argc, argv);
@@ -78,6 +112,11 @@ int run(int argc, char** argv) {
   if (check_verb->parsed()) return hanse::app::check(check);
   if (explain_verb->parsed()) return hanse::app::explain(explain);
   if (keys_new_verb->parsed()) return hanse::app::keys_new(keys_new);
+  if (balance_verb->parsed()) return hanse::app::books_balance(books);
+  if (journal_verb->parsed()) return hanse::app::books_journal(books);
+  if (verify_verb->parsed()) return hanse::app::books_verify(books);
+  if (rebuild_verb->parsed()) return hanse::app::books_rebuild(books);
+  if (replay_verb->parsed()) return hanse::app::replay(replay);
   if (version_verb->parsed()) {
     std::printf("hanse %s (%s)\n", hanse::kVersion.data(), hanse::kBuild.data());
   }

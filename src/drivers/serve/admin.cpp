@@ -91,6 +91,9 @@ bool Admin::may(const http::RequestHead& head) const {
 
 void Admin::ready(http::Exchange& exchange) const {
   if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
+  if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
+    return reply(exchange, 503, "text/plain", books.error().message + "\n");
+  }
   reply(exchange, 200, "text/plain", "ready\n");
 }
 

@@ -1,11 +1,19 @@
 #include "drivers/serve/books.h"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <span>
 #include <utility>
 
+#include "adapters/storage/sqlite_books.h"
+#include "drivers/serve/books_files.h"
+
 namespace hanse::serve {
 namespace {
+
+constexpr Duration kMarkEvery = milliseconds(100);
+constexpr std::size_t kMarksMax = 65'536;
 
 // Hands what the journal takes to a second sink as well.
 class Copying final : public ledger::EntrySink {
@@ -24,13 +32,62 @@ class Copying final : public ledger::EntrySink {
 
 }  // namespace
 
-Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk,
-                                           const journal::JournalOptions& options, WallTime now) {
-  std::unique_ptr<Books> books(new Books());
-  auto journal = journal::Journal::open(disk, options, books->ledger_, now);
+Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptions& options,
+                                           WallTime now) {
+  std::unique_ptr<Books> books(new Books(options.lag_max));
+  auto journal = journal::Journal::open(disk, options.journal, books->ledger_, now);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
+  auto database = storage::SqliteBooks::open(options.database.string(),
+                                             storage::Database::Mode::read_write);
+  if (!database) return std::unexpected(std::move(database.error()));
+  books->database_ = *std::move(database);
+  books->keeper_ = std::make_unique<storage::BookKeeper>(
+      *books->database_, journal_source(disk, options.journal.directory));
+  books->keeper_->written(books->journal_->written());
   return books;
+}
+
+Status Books::write(Instant now) {
+  if (Status written = journal_->write(); !written) return written;
+  const ledger::Position position = journal_->written();
+  keeper_->written(position);
+  if (marks_.empty() || elapsed(marks_.back().at, now.monotonic) >= kMarkEvery) {
+    const ledger::Position booked = keeper_->booked();
+    while (!marks_.empty() && marks_.front().written <= booked) marks_.pop_front();
+    // Past the bound the marks grow coarser instead of more.
+    if (marks_.size() == kMarksMax) marks_.pop_back();
+    marks_.push_back({.written = position, .at = now.monotonic});
+  }
+  return {};
+}
+
+Duration Books::lag(Instant now) const {
+  const ledger::Position booked = keeper_->booked();
+  for (const Mark& mark : marks_) {
+    if (mark.written > booked) return elapsed(mark.at, now.monotonic);
+  }
+  return Duration();
+}
+
+Status Books::may_admit(Instant now) const {
+  if (journal_->failed()) {
+    return fail({ErrorCode::unavailable, Fault::us, Retry::later,
+                 "the journal cannot be written: " + journal_->status().error().message});
+  }
+  if (const Duration behind = lag(now); behind > lag_max_) {
+    const auto trouble = keeper_->trouble();
+    return fail({ErrorCode::unavailable, Fault::us, Retry::later,
+                 fmt::format("the books are {} behind the journal{}{}", to_string(behind),
+                             trouble ? ": " : "", trouble ? trouble->message : "")});
+  }
+  return {};
+}
+
+Status Books::close() {
+  if (Status closed = journal_->close(); !closed) return closed;
+  keeper_->written(journal_->written());
+  return keeper_->catch_up();
 }
 
 void Books::append(const ledger::Entry& entry, std::string_view payload) {

@@ -1,8 +1,15 @@
 // src/drivers/serve/books.h
 // A shard's side of the books: the journal on disk, the ledger as recovery
-// left it, and the treasurer who grants from it.
+// left it, the treasurer who grants from it, and the thread that keeps the
+// books behind the journal.
+//
+// Admission asks may_admit(): a disk that fails stops it at once, books that
+// fall behind stop it when they are further behind than allowed. Requests
+// that were admitted never wait for the books.
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -10,6 +17,8 @@
 
 #include "adapters/journal/disk.h"
 #include "adapters/journal/journal.h"
+#include "adapters/storage/book_keeper.h"
+#include "adapters/storage/books.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "core/ledger/budget.h"
@@ -20,14 +29,21 @@
 
 namespace hanse::serve {
 
+struct BooksOptions {
+  journal::JournalOptions journal;
+  std::filesystem::path database;
+  Duration lag_max = seconds(60);
+};
+
 class Books {
  public:
   // Opens or makes the journal in `options.directory`, recovers, and ends what
   // a crash left open.
+  // Requires: `disk` outlives the books.
   // Fails: conflict when another gateway has it open; broken, naming file and
-  // offset, when it is damaged; what the disk reports.
-  static Result<std::unique_ptr<Books>> open(journal::Disk& disk,
-                                             const journal::JournalOptions& options, WallTime now);
+  // offset, when it is damaged; what the disk or the database reports.
+  static Result<std::unique_ptr<Books>> open(journal::Disk& disk, const BooksOptions& options,
+                                             WallTime now);
 
   ledger::Ledger& ledger() { return ledger_; }
   ledger::Treasurer& treasurer() { return treasurer_; }
@@ -37,18 +53,36 @@ class Books {
   void append(const ledger::Entry& entry, std::string_view payload = {});
   // Writes what was collected; when it returns well, a killed process has
   // lost nothing.
-  Status write() { return journal_->write(); }
+  Status write(Instant now);
+  // Fails: unavailable, with what stands in the way.
+  [[nodiscard]] Status may_admit(Instant now) const;
+
+  // How far the books are behind the journal.
+  [[nodiscard]] std::int64_t lag_entries() const { return keeper_->lag(); }
+  [[nodiscard]] Duration lag(Instant now) const;
   // Writes the ledger's state as a seal, and copies it to `copy`.
   void seal(WallTime at, ledger::EntrySink& copy);
-  // The last word. Nothing is appended after it.
-  Status close() { return journal_->close(); }
+  // The last word: the journal is closed, the books catch up. Nothing is
+  // appended after it.
+  Status close();
 
  private:
-  Books() = default;
+  explicit Books(Duration lag_max) : lag_max_(lag_max) {}
 
+  // When the journal had been written how far, a few times a second: the age
+  // of the oldest entry that is not booked yet.
+  struct Mark {
+    ledger::Position written;
+    MonotonicTime at;
+  };
+
+  Duration lag_max_;
   ledger::Ledger ledger_;
   ledger::Treasurer treasurer_;
   std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<storage::Books> database_;
+  std::unique_ptr<storage::BookKeeper> keeper_;  // its thread goes before its books
+  std::deque<Mark> marks_;
 };
 
 }  // namespace hanse::serve

@@ -122,6 +122,14 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
 }
 
 void Front::generate(http::Exchange& exchange, const Asked& asked) {
+  if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
+    // The reason is the operator's, on the admin listener and in the log.
+    api::Problem problem;
+    problem.kind = api::ProblemKind::overloaded;
+    problem.message = "this gateway cannot book requests just now and so takes none";
+    problem.retry_after = seconds(10);
+    return refuse(exchange, std::move(problem));
+  }
   auto admission = admit(exchange.head(), asked.key);
   if (!admission) return refuse(exchange, std::move(admission.error()));
   Session* session = shard_.take_session();

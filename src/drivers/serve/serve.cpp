@@ -18,6 +18,7 @@
 #include "adapters/http/tls.h"
 #include "adapters/telemetry/log.h"
 #include "drivers/serve/admin.h"
+#include "drivers/serve/books_files.h"
 #include "drivers/serve/front.h"
 #include "base/version.h"
 #include "drivers/serve/shard.h"
@@ -142,17 +143,26 @@ class Process {
 
  private:
   Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
-    journal::JournalOptions options;
-    options.directory = (configuration.gateway.data_dir / "journal").string();
-    options.segment_bytes = static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
-    options.flush_interval = configuration.ledger.fsync_interval;
+    const BooksFiles files = books_files(configuration.gateway.data_dir);
+    BooksOptions options;
+    options.journal.directory = files.journal.string();
+    options.journal.segment_bytes =
+        static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
+    options.journal.flush_interval = configuration.ledger.fsync_interval;
+    options.database = files.database;
+    options.lag_max = configuration.ledger.lag_max;
     std::error_code trouble;
     std::filesystem::create_directories(configuration.gateway.data_dir, trouble);
+    if (trouble) {
+      return fail({ErrorCode::unavailable, Fault::us, Retry::no,
+                   fmt::format("the data directory {} cannot be made: {}",
+                               configuration.gateway.data_dir.string(), trouble.message())});
+    }
     auto books = Books::open(*disk_, options, wall_now());
     if (!books) return books;
     const journal::RecoveryReport& found = (*books)->journal().recovery();
     log_->info("journal open",
-               {telemetry::field::path(options.directory),
+               {telemetry::field::path(options.journal.directory),
                 telemetry::field::count("entries_read", static_cast<std::int64_t>(found.entries_read))});
     if (!found.cut.empty()) {
       log_->warning("the journal's end was cut off", {telemetry::field::detail(found.cut)});

@@ -101,6 +101,15 @@ void Shard::log_failed_attempt(Session& session, std::string_view site,
 void Shard::write_metrics(std::string& out) {
   metrics_.sample(dispatch_);
   metrics_.sample_log(log_.dropped());
+  const journal::Journal& journal = books_->journal();
+  metrics_.sample(telemetry::JournalSample{
+      .entries = static_cast<std::uint64_t>(journal.written().count()),
+      .bytes = journal.bytes_written(),
+      .syncs = 0,
+      .unsynced_entries =
+          static_cast<std::uint64_t>((journal.written() - journal.durable()).count()),
+      .books_lag_entries = static_cast<std::uint64_t>(books_->lag_entries()),
+      .books_lag = books_->lag(loop_.now())});
   metrics_.write(out);
 }
 
@@ -136,12 +145,7 @@ void Shard::turn_end() {
   // at all fails over in the same turn. Each round ends an attempt or a
   // request, so the rounds are bounded.
   while (!waiting_.empty()) {
-    if (const Status written = books_->write(); !written) {
-      log_.error("the journal cannot be written", {telemetry::field::detail(written.error().message)});
-      // Nothing that waits for these entries may leave; it stays until the
-      // journal can be written again or the process is stopped.
-      return;
-    }
+    if (const Status written = books_->write(loop_.now()); !written) return journal_failed(written.error());
     performing_.swap(waiting_);
     for (const dispatch::Action& action : performing_) perform(action);
     performing_.clear();
@@ -150,6 +154,21 @@ void Shard::turn_end() {
   if (const Status written = recorder_->flush(); !written) {
     log_.error("the recording stops here", {telemetry::field::detail(written.error().message)});
   }
+}
+
+void Shard::journal_failed(const Error& error) {
+  // What waits for these entries must not leave, ever: the disk's failure is
+  // final for this process. Clients are told, engines are freed, and what was
+  // in doubt is settled by the recovery of the next start.
+  waiting_.clear();
+  if (broken_) return;
+  broken_ = true;
+  log_.error("the journal cannot be written; nothing is admitted until a restart",
+             {telemetry::field::detail(error.message)});
+  for (const auto& session : sessions_) {
+    if (session->busy()) session->stop();
+  }
+  waiting_.clear();
 }
 
 void Shard::perform(const dispatch::Action& action) {

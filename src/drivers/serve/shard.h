@@ -85,6 +85,7 @@ class Shard {
   const std::string& keep_record(Session& session);
   void perform(const dispatch::Action& action);
   void turn_end();
+  void journal_failed(const Error& error);
   Session* find(dispatch::RequestRef ref);
 
   http::Loop& loop_;
@@ -101,6 +102,7 @@ class Shard {
   // What waits for the turn's entries to be written, in order.
   std::vector<dispatch::Action> waiting_;
   std::vector<dispatch::Action> performing_;
+  bool broken_ = false;  // the journal has failed
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   Prober prober_;

@@ -1,0 +1,39 @@
+// `hanse replay --recording FILE --check`: decide a recorded run again.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "adapters/config/load.h"
+#include "adapters/config/snapshot.h"
+#include "apps/hanse/commands.h"
+#include "drivers/replay/recording_check.h"
+#include "drivers/serve/surroundings.h"
+
+namespace hanse::app {
+
+int replay(const ReplayOptions& options) {
+  std::ifstream in(options.recording, std::ios::binary);
+  if (!in) {
+    fmt::print(stderr, "hanse: the recording {} cannot be read\n", options.recording.string());
+    return kWrongInput;
+  }
+  const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const auto load = [](std::string_view text) -> Result<dispatch::SnapshotRef> {
+    const config::Loaded loaded = config::load_text("recording", text, serve::surroundings());
+    if (loaded.configuration == nullptr) {
+      return invalid_input("the configuration in the recording does not load:\n" +
+                           config::render(loaded.diagnostics, config::Colour::off));
+    }
+    return config::make_snapshot(*loaded.configuration);
+  };
+  const auto report = replay::check_recording(bytes, load);
+  if (!report) {
+    fmt::print(stderr, "hanse: {}\n", report.error().message);
+    return kFailed;
+  }
+  fmt::print("{}", replay::describe(*report));
+  return report->same() ? kDone : kFailed;
+}
+
+}  // namespace hanse::app

@@ -1,0 +1,27 @@
+// src/drivers/serve/books_files.h
+// Where a gateway keeps its journal and its books below `data_dir`, for the
+// process that writes them and for those that only read.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "adapters/journal/disk.h"
+#include "adapters/storage/book_keeper.h"
+#include "core/ledger/entry_stream.h"
+
+namespace hanse::serve {
+
+struct BooksFiles {
+  std::filesystem::path journal;    // a directory of segments
+  std::filesystem::path database;   // SQLite
+  std::filesystem::path snapshots;  // a directory of configurations, by digest
+};
+
+BooksFiles books_files(const std::filesystem::path& data_dir);
+
+// Opens the journal in `directory` for reading. Requires: `disk` outlives what
+// is opened.
+storage::OpenSource journal_source(journal::Disk& disk, const std::filesystem::path& directory);
+
+}  // namespace hanse::serve
