@@ -78,5 +78,39 @@ TEST(Simulation, KeepsEveryRuleWhateverGoesWrong) {
   }
 }
 
+TEST(Simulation, TheSameSeedDecidesTheSame) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const SimulationReport once = run_simulation(shared(small_grid()), options_of(seed));
+    const SimulationReport again = run_simulation(shared(small_grid()), options_of(seed));
+    EXPECT_EQ(once.digest, again.digest) << "seed " << seed;
+    EXPECT_NE(once.digest, run_simulation(shared(small_grid()), options_of(seed + 100)).digest);
+  }
+}
+
+// A simulation in which nothing happens would keep every rule.
+TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
+  std::array<std::uint64_t, kEnds> ends{};
+  GridCounts counts;
+  Money written_off;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    const SimulationReport report = run_simulation(shared(small_grid()), options_of(seed));
+    for (std::size_t i = 0; i < kEnds; ++i) ends[i] += report.ends[i];
+    counts.attempts += report.counts.attempts;
+    counts.turned_away += report.counts.turned_away;
+    counts.late_news += report.counts.late_news;
+    written_off += report.written_off;
+  }
+  for (std::size_t i = 1; i < kEnds; ++i) {
+    const auto end = static_cast<dispatch::End>(i);
+    // Rates are looked at before dispatch is told of a request.
+    if (end == dispatch::End::over_rate) continue;
+    EXPECT_GT(ends[i], 0U) << dispatch::to_string(end);
+  }
+  EXPECT_GT(counts.attempts, 1'000U);
+  EXPECT_GT(counts.turned_away, 0U);
+  EXPECT_GT(counts.late_news, 0U);
+  EXPECT_GT(written_off, Money());
+}
+
 }  // namespace
 }  // namespace hanse::replay
