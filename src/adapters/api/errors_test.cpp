@@ -1,10 +1,13 @@
 #include "adapters/api/errors.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 namespace hanse::api {
 namespace {
@@ -37,6 +40,18 @@ TEST(Problems, TheTableIsHonestAboutFaults) {
     }
     if (row.fault == Fault::client) EXPECT_LT(row.status, 500) << row.code;
     if (!row.code.empty()) EXPECT_TRUE(codes.insert(row.code).second) << row.code;
+  }
+}
+
+TEST(Problems, AreDocumented) {
+  std::ifstream file(HANSE_SOURCE_DIR "/docs/api.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  for (const ProblemRow& row : problem_table()) {
+    const std::string code = row.code.empty() ? "" : std::string(row.code) + " ";
+    const std::string line = fmt::format("| {} | {} | {}| {} | {} |", row.status, row.type, code,
+                                         to_string(row.fault), row.should_retry);
+    EXPECT_TRUE(page.str().contains(line)) << line;
   }
 }
 

@@ -302,8 +302,11 @@ class QuestionReader {
     const auto value = read_integer(known);
     // Some engines' clients say -1 for "no limit of mine".
     if (!value || *value == -1) return;
-    if (*value < 0 || *value > kOutputLimitMax) {
-      return wrong(known, "must be from 0 to 2147483648");
+    // Only a completion that echoes its prompt has a use for no output; engines
+    // answer a chat with one token all the same.
+    const std::int64_t least = question_.dialect == Dialect::chat ? 1 : 0;
+    if (*value < least || *value > kOutputLimitMax) {
+      return wrong(known, fmt::format("must be from {} to {}", least, kOutputLimitMax));
     }
     question_.output_limit = Tokens(*value);
   }
@@ -408,6 +411,10 @@ class QuestionReader {
 
 std::expected<Question, Problem> read_question(Dialect dialect, std::string_view body,
                                                QuestionScratch& scratch) {
+  if (body.size() > UINT32_MAX) {
+    return std::unexpected(
+        Problem{.kind = ProblemKind::body_too_large, .message = "The body is past 4 GiB."});
+  }
   return QuestionReader(dialect, body, scratch).read();
 }
 

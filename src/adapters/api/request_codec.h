@@ -26,9 +26,10 @@ inline constexpr std::size_t kRequestDepthMax = 256;
 // Members of the outermost object.
 inline constexpr std::size_t kRequestMembersMax = 128;
 
-// Reads a body of at most 4 GiB. No bytes past its end are touched.
-// Fails: with a problem of status 400 that names the place or the field. What
-// is only the engine's business (an empty list of messages, say) passes.
+// No bytes past the body's end are touched.
+// Fails: with a problem of status 400 that names the place or the field; 413
+// past 4 GiB. What is only the engine's business (an empty list of messages,
+// say) passes.
 std::expected<answer::Question, Problem> read_question(answer::Dialect dialect,
                                                        std::string_view body,
                                                        QuestionScratch& scratch);

@@ -108,6 +108,13 @@ TEST(ReadQuestion, EveryNameOfTheOutputLimitIsRead) {
   EXPECT_EQ(Asked(chat(R"(,"max_tokens":-1)")).read->output_limit, std::nullopt);
 }
 
+// llama.cpp answers a chat's 0 with one token; OpenAI refuses it.
+TEST(ReadQuestion, OnlyCompletionsMayAskForNoOutput) {
+  EXPECT_FALSE(Asked(chat(R"(,"max_tokens":0)")).read);
+  const Asked text(R"({"model":"m","prompt":"a","echo":true,"max_tokens":0})", Dialect::completion);
+  EXPECT_EQ(text.read->output_limit, Tokens(0));
+}
+
 // Which of two limits an engine believes is its own affair; a bill is not.
 TEST(ReadQuestion, TwoOutputLimitsAreRefused) {
   const Asked asked(chat(R"(,"max_tokens":5,"max_completion_tokens":9)"));
@@ -201,9 +208,9 @@ TEST(ReadQuestion, RefusesWithThePlaceOrTheField) {
            BadRow{R"({"model":"m","messages":[],"n":129})", "from 1 to 128", "n"},
            BadRow{R"({"model":"m","messages":[],"n":1.0})", "an integer", "n"},
            BadRow{R"({"model":"m","messages":[],"n":"1"})", "an integer", "n"},
-           BadRow{R"({"model":"m","messages":[],"max_tokens":-2})", "from 0", "max_tokens"},
+           BadRow{R"({"model":"m","messages":[],"max_tokens":-2})", "from 1", "max_tokens"},
            BadRow{R"({"model":"m","messages":[],"max_tokens":1e3})", "an integer", "max_tokens"},
-           BadRow{R"({"model":"m","messages":[],"max_tokens":99999999999})", "from 0",
+           BadRow{R"({"model":"m","messages":[],"max_tokens":99999999999})", "from 1",
                   "max_tokens"},
            BadRow{R"({"model":"m","messages":[],"stream_options":[]})", "an object",
                   "stream_options"},

@@ -16,6 +16,10 @@ using answer::Delta;
 using answer::Failure;
 using answer::FailureReport;
 
+// An object of several choices is read once for each. A site that makes it long
+// and its choices many may not keep the loop from its other work.
+constexpr std::size_t kRereadBytesMax = std::size_t{32} << 20U;
+
 enum class Media : std::uint8_t { events, json, page, unknown };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -187,6 +191,9 @@ Step ResponseDecoder::take_event(std::string_view json, Delta& delta) {
 }
 
 Step ResponseDecoder::give(std::string_view object, std::uint32_t choices, Delta& delta) {
+  if (std::size_t{choices} * object.size() > kRereadBytesMax) {
+    return fail_with(Failure::oversize, "too many choices in too long an object");
+  }
   attribute_usage(delta);
   delivered_ = true;
   object_ = object;
@@ -276,10 +283,7 @@ Step ResponseDecoder::take_error_body() {
   if (!body_over_) return Step::more;
 
   ErrorWords words;
-  if (!read_error_body(trim(kept_), words)) {
-    words = {};
-    words.message = fmt::format("status {} without an error object", status_);
-  }
+  if (!read_error_body(trim(kept_), words)) words = {};
   return fail_by_words(words);
 }
 

@@ -210,6 +210,7 @@ TEST(ResponseDecoder, ClientsAreToldOnlyTheirOwnMistakes) {
   EXPECT_EQ(theirs.client_code, "bad_value");
   EXPECT_EQ(theirs.client_param, "temperature");
   EXPECT_EQ(theirs.http_status, 400);
+  EXPECT_EQ(report(413, "too big").client_message, "");
   const auto ours = report(401, R"({"error":{"message":"Incorrect API key sk-123"}})");
   EXPECT_EQ(ours.client_message, "");
   EXPECT_EQ(ours.site_message, "Incorrect API key sk-123");
@@ -229,6 +230,14 @@ TEST(ResponseDecoder, BoundsEventsAndReplies) {
   };
   EXPECT_EQ(failure_of({.reads = {says(std::string(300, 'x'))}}), Failure::oversize);
   EXPECT_EQ(failure_of(body(200, "{\"x\":\"" + std::string(400, 'x'))), Failure::oversize);
+}
+
+// Each choice is a pass over the event, so their product is bounded.
+TEST(ResponseDecoder, BoundsTheWorkOfManyChoices) {
+  std::string many = "{\"choices\":[";
+  for (int i = 0; i < 20'000; ++i) many += "{\"index\":0},";
+  many.back() = ']';
+  EXPECT_EQ(stream(event(many + "}")).failure.failure, Failure::oversize);
 }
 
 TEST(ResponseDecoder, DropsEventsOnlyByTheirId) {
