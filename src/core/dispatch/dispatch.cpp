@@ -16,6 +16,7 @@ Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasur
       treasurer_(treasurer),
       holds_(treasurer, {.open_holds_max = options.requests_max, .lease_ahead = Money()}),
       numbers_(ledger_.epoch()),
+      rates_(snapshot->tenants),
       requests_(options.requests_max),
       next_probe_(now.monotonic) {
   HANSE_CHECK(options_.attempts_max >= 1 && options_.attempts_max <= kAttemptsMax);
@@ -99,10 +100,28 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
       static_cast<std::uint32_t>(offering.count()) - request.record.sites_permitted;
   if (request.permitted.empty()) return end_refused(request, End::refused_by_law, now);
 
+  if (!admit(request, now)) return;
   const placement::Decision decision = decide(request, request.record.excluded, now);
   if (!decision.chosen.valid()) return end_refused(request, end_without_site(request), now);
   if (!hold(request, now)) return;
   if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
+}
+
+bool Dispatch::admit(Request& request, Instant now) {
+  const TokenCounts most = most_tokens(request.record);
+  const auto admission =
+      rates_.admit(request.record.key, most[TokenKind::prompt] + most[TokenKind::output],
+                   now.monotonic);
+  if (admission) {
+    request.admission = *admission;
+    return true;
+  }
+  end(request, End::over_rate,
+      Refuse{.request = request.ref,
+             .retry_after = admission.error().retry_after,
+             .last_failure = answer::Failure::none},
+      now);
+  return false;
 }
 
 bool Dispatch::hold(Request& request, Instant now) {
@@ -404,6 +423,12 @@ std::optional<Duration> Dispatch::retry_after(const Request& request, Instant no
 void Dispatch::end(Request& request, End why, Action last, Instant now) {
   request.record.end = why;
   request.record.took = elapsed(request.record.arrived_at.monotonic, now.monotonic);
+  if (request.admission) {
+    Tokens used;
+    for (const TokenKind kind : kAllTokenKinds) used += request.record.usage.tokens[kind];
+    rates_.finish(*request.admission, used, now.monotonic);
+    request.admission.reset();
+  }
   emit(std::move(last));
   request.state = State::free;
   --open_;
@@ -433,6 +458,7 @@ void Dispatch::woke(Instant now) {
 }
 
 void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
+  rates_.adopt(event.snapshot->tenants);
   world_ = make_world(event.snapshot, world_.get(), now);
 }
 

@@ -38,6 +38,7 @@
 #include "core/dispatch/world.h"
 #include "core/ledger/hold_book.h"
 #include "core/ledger/ledger.h"
+#include "core/limits/rate_limiter.h"
 
 namespace hanse::dispatch {
 
@@ -98,6 +99,9 @@ class Dispatch {
   void woke(Instant now);
   void snapshot_changed(const SnapshotChanged& event, Instant now);
 
+  // Lets the request in at its tenant's, project's and key's rates; false when
+  // it has been refused.
+  bool admit(Request& request, Instant now);
   // Sets aside the most the request can cost; false when it has been refused.
   bool hold(Request& request, Instant now);
   void recall_overdrawn(const ledger::BudgetScope& scope);
@@ -136,6 +140,7 @@ class Dispatch {
   ledger::Treasurer& treasurer_;
   ledger::HoldBook holds_;
   ledger::RequestNumbers numbers_;
+  limits::RateLimiter rates_;
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -184,6 +185,12 @@ struct EventCheck {
     return request.slot < options.requests_max ? "" : "a slot past requests_max";
   }
 
+  // Requires: the key exists.
+  bool sells(KeyId key, AliasId alias) const {
+    const limits::Tenant& tenant = snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
+    return snapshot.catalog.price_books[tenant.price_book].find(alias) != nullptr;
+  }
+
   std::string_view operator()(const Arrived& event) const {
     if (!has(snapshot.tenants.keys, event.key)) return "a key that does not exist";
     if (!has(snapshot.catalog.aliases, event.alias)) return "an alias that does not exist";
@@ -193,6 +200,10 @@ struct EventCheck {
       return "a negative size";
     }
     if (event.choices < 1 || event.prompts < 1) return "a request without choices";
+    if (std::int64_t{event.choices} * event.prompts > std::numeric_limits<std::int32_t>::max()) {
+      return "more choices than there can be";
+    }
+    if (!sells(event.key, event.alias)) return "an alias that the tenant has no price for";
     return slot(event.request);
   }
   std::string_view operator()(const FirstToken& event) const { return slot(event.request); }

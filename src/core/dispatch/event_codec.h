@@ -32,7 +32,8 @@ void write_instant(Instant now, Instant before, WireWriter& out);
 Instant read_instant(Instant before, WireReader& in);
 
 // Whether `event` may be given to a Dispatch that has `snapshot` and
-// `options`: all ids are rows, the slot exists, counts are not negative.
+// `options`: all ids are rows, the slot exists, counts are not negative, the
+// tenant has a price for the alias.
 // Whether a slot is free only the Dispatch knows.
 // Fails: broken.
 Status check_event(const Event& event, const Snapshot& snapshot, const DispatchOptions& options);

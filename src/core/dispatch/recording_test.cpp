@@ -141,11 +141,16 @@ TEST(CheckEvent, WhatADispatchWouldStumbleOverIsRefused) {
   EXPECT_FALSE(but([](Arrived& e) { e.prompt_bytes = -1; }));
   EXPECT_FALSE(but([](Arrived& e) { e.output_limit = Tokens(-1); }));
   EXPECT_FALSE(but([](Arrived& e) { e.choices = 0; }));
+  EXPECT_FALSE(but([](Arrived& e) { e.choices = e.prompts = 1 << 16; }));
   EXPECT_FALSE(fits(FirstToken{.request = {10, 1}}));
   EXPECT_TRUE(fits(SiteProbed{.site = SiteId(3)}));
   EXPECT_FALSE(fits(SiteProbed{.site = SiteId(4)}));
   EXPECT_FALSE(fits(SnapshotChanged()));
   EXPECT_TRUE(fits(Woke()));
+
+  FourSites sold_out;
+  sold_out.snapshot().catalog.price_books[PriceBookId(0)].prices.clear();
+  EXPECT_FALSE(check_event(good, sold_out.snapshot(), options).has_value());
 }
 
 TEST(Recording, IsReadAsItWasWritten) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/bitset.h"
@@ -14,6 +15,7 @@
 #include "core/dispatch/world.h"
 #include "core/ledger/entry.h"
 #include "core/ledger/hold_book.h"
+#include "core/limits/rate_limiter.h"
 
 namespace hanse::dispatch {
 
@@ -34,6 +36,7 @@ struct Request {
     ref = event.request;
     state = State::waiting;
     hold = {};
+    admission.reset();
     may_leave = Tokens(0);
     deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
 
@@ -86,6 +89,7 @@ struct Request {
   placement::Demand demand;
   TokenPrices tenant_prices;
   ledger::HoldId hold;
+  std::optional<limits::Admission> admission;  // at its rates
   MonotonicTime deadline;
   MonotonicTime first_token_at;
   Tokens may_leave;  // of the attempt's output, by the last watermark

@@ -5,9 +5,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "adapters/journal/disk.h"
 #include "adapters/storage/book_keeper.h"
+#include "base/digest.h"
+#include "base/result.h"
 #include "core/ledger/entry_stream.h"
 
 namespace hanse::serve {
@@ -19,6 +22,11 @@ struct BooksFiles {
 };
 
 BooksFiles books_files(const std::filesystem::path& data_dir);
+
+// Keeps a configuration's canonical text under its digest, for the records that
+// cite it. Keeping it again changes nothing.
+// Fails: unavailable when it cannot be written.
+Status keep_snapshot(const BooksFiles& files, const Sha256& digest, std::string_view canonical);
 
 // Opens the journal in `directory` for reading. Requires: `disk` outlives what
 // is opened.

@@ -121,6 +121,9 @@ class Process {
 
     auto books = open_books(configuration);
     if (!books) return std::unexpected(std::move(books.error()));
+    const Status kept = keep_snapshot(books_files(configuration.gateway.data_dir),
+                                      configuration.digest, loaded.canonical);
+    if (!kept) return kept;
     const Instant began = loop_.read_clock();
     auto recorder = record(**books, **setting, shard_options, began);
     if (!recorder) return std::unexpected(std::move(recorder.error()));
@@ -256,6 +259,9 @@ class Process {
     if (!setting) return reload_refused(setting.error().message);
     auto tls = listener_tls(loaded.configuration->gateway);
     if (!tls) return reload_refused(tls.error().message);
+    const Status kept = keep_snapshot(books_files(loaded.configuration->gateway.data_dir),
+                                      loaded.configuration->digest, loaded.canonical);
+    if (!kept) return reload_refused(kept.error().message);
     if (*tls != nullptr) server_->set_tls(*std::move(tls));
     shard_->adopt(*std::move(setting));
     log_->info("configuration reloaded", {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
