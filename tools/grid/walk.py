@@ -391,7 +391,7 @@ class Ready:
     cost: bool = True
 
 
-READY = Ready(steps=1, placement=False, explain=False, cost=False)
+READY = Ready(steps=6, placement=True, explain=True, cost=True)
 
 
 def walk(grid: grid_module.Grid) -> int:
