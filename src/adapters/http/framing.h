@@ -7,9 +7,9 @@
 // llhttp reads heads; framing_rules.h and chunk_decoder.h add what it lets
 // through.
 //
-// A parser takes bytes as they come, in pieces of any size, and gives the
-// same answer for any cut. It keeps one head (bounded) and no body: body
-// bytes are decoded in place, in the caller's buffer.
+// A parser takes bytes as they come, in pieces of any size; the messages, and
+// whether there is a refusal after them, are the same for any cut. It keeps one head (bounded) and
+// no body: body bytes are decoded in place, in the caller's buffer.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -46,6 +47,13 @@ std::int64_t process_epoch() {
 
 MonotonicTime read_monotonic() {
   return MonotonicTime(read_nanoseconds(CLOCK_MONOTONIC) - process_epoch());
+}
+
+// Rounded up, so that a timer is due when the wait is over.
+int wait_milliseconds(Duration wait) {
+  if (wait == kForever) return -1;
+  constexpr std::int64_t kMost = 1'000'000;
+  return static_cast<int>(std::min((wait.count() + 999'999) / 1'000'000, kMost));
 }
 
 // Signal handlers may only touch these.
@@ -251,12 +259,9 @@ bool Loop::turn_is_full(std::size_t handlers) const {
 void Loop::turn() {
   Reactor& reactor = *reactor_;
   if (reactor.event_next >= reactor.event_count) {
-    const Duration wait = wait_time();
-    timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
-                     .tv_nsec = wait.count() % 1'000'000'000};
     ++counters_.waits;
-    const int got = epoll_pwait2(reactor.epoll, reactor.events.data(), kEventsPerWait,
-                                 wait == kForever ? nullptr : &timeout, nullptr);
+    const int got = epoll_wait(reactor.epoll, reactor.events.data(), kEventsPerWait,
+                               wait_milliseconds(wait_time()));
     HANSE_CHECK(got >= 0 || errno == EINTR);
     reactor.event_count = got > 0 ? got : 0;
     reactor.event_next = 0;

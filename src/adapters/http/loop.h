@@ -39,7 +39,7 @@ struct LoopOptions {
   Duration name_failure_ttl = seconds(1);
 };
 
-// A deadline. The callback runs once, at or up to about 2 ms after the
+// A deadline. The callback runs once, at or up to about 3 ms after the
 // deadline, never before. Re-arming to a later time costs a store: the wheel
 // finds out when the old time comes. Safe to re-arm, cancel or destroy in the
 // callback.

@@ -128,7 +128,7 @@ ServerState::ServerState(Loop& the_loop, ServerOptions the_options, Handler& the
 
 ServerState::~ServerState() {
   listeners_.clear();
-  for (auto& connection : connections_) connection->close_now();
+  while (!connections_.empty()) connections_.back()->close_now();
 }
 
 Result<Endpoint> ServerState::listen(const Endpoint& endpoint) {

@@ -268,6 +268,8 @@ void ServerConnection::refuse(const Refusal& refusal) {
   const bool answered = ended_;
   tell_gone();
   if (phase_ == Phase::closed) return;
+  if (broken_) return close_now();
+  body_.release();
   after_ = After::linger;
   timer_.cancel();
   phase_ = Phase::flushing;
@@ -279,7 +281,8 @@ void ServerConnection::refuse(const Refusal& refusal) {
     write_reply(refusal.status, {&json, 1}, {&piece, 1});
   }
   ended_ = true;
-  if (out_.empty() && !broken_) after_flush();
+  if (out_.empty() && !broken_) return after_flush();
+  timer_.arm_in(server_.options.write_stall);
 }
 
 // The handler's exchange ends without an answer of its own.

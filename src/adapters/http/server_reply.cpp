@@ -239,7 +239,8 @@ void ServerConnection::end_exchange() {
   // away first.
   if (phase_ == Phase::body && after_ == After::keep) return;
   phase_ = Phase::flushing;
-  if (out_.empty() && !broken_) return after_flush();
+  if (broken_) return fail_later();
+  if (out_.empty()) return after_flush();
   timer_.arm_in(server_.options.write_stall);
 }
 

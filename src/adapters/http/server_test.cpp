@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <functional>
 #include <optional>
@@ -236,6 +239,25 @@ TEST_F(ServerTest, AnAbortedStreamToAnOldClientIsReset) {
   EXPECT_TRUE(client.was_reset());
 }
 
+TEST_F(ServerTest, AClientMayAskToClose) {
+  start();
+  Peer client = connect();
+  client.send("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string reply = client.read_to_end();
+  EXPECT_THAT(reply, HasSubstr("Connection: close"));
+  EXPECT_THAT(reply, EndsWith("GET /a "));
+  EXPECT_FALSE(client.was_reset());
+}
+
+TEST_F(ServerTest, AnOldClientMayAskToStay) {
+  start();
+  Peer client = connect();
+  for (int i = 0; i < 2; ++i) {
+    client.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_THAT(client.read_message(), HasSubstr("Connection: keep-alive"));
+  }
+}
+
 TEST_F(ServerTest, HeadGetsNoBody) {
   start();
   Peer client = connect();
@@ -424,7 +446,7 @@ TEST_F(ServerTest, AStreamPausesWhenTheClientDoesNotReadAndGoesOnWhenItDoes) {
     return n;
   });
   with_held([](Exchange& exchange) { EXPECT_GT(exchange.unsent_bytes(), 256U << 10U); });
-  script.drained = [](Exchange& exchange) { exchange.finish("end"); };
+  thread.call([this] { script.drained = [](Exchange& exchange) { exchange.finish("end"); }; });
   const std::string reply = client.read_until("end\r\n0\r\n\r\n");
   EXPECT_THAT(script.notes.all(), ElementsAre("request /a", "drained"));
   EXPECT_GT(reply.size(), blocks * block.size());
@@ -535,6 +557,35 @@ TEST_F(ServerTest, PastItsConnectionsTheServerLeavesNewOnesInTheBacklog) {
   EXPECT_THAT(second.read_message(), EndsWith("ok"));
 }
 
+// Accepting fails, and the waiting connection keeps the listener ready.
+TEST_F(ServerTest, OutOfDescriptorsTheServerWaitsWithoutSpinning) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "the sanitizer needs descriptors of its own";
+#endif
+  start();
+  const int unconnected = socket(AF_INET, SOCK_STREAM, 0);
+  rlimit usual{};
+  getrlimit(RLIMIT_NOFILE, &usual);
+  rlimit tight = usual;
+  tight.rlim_cur = 128;
+  setrlimit(RLIMIT_NOFILE, &tight);
+  std::vector<int> taken;
+  while (true) {
+    const int one = dup(unconnected);
+    if (one < 0) break;
+    taken.push_back(one);
+  }
+  ASSERT_EQ(::connect(unconnected, endpoint.address(), endpoint.size()), 0);
+  Peer client(unconnected);
+  client.send(kGet);
+  EXPECT_TRUE(thread.eventually([this] { return server->counters().accept_pauses > 0; }));
+  EXPECT_TRUE(thread.eventually([this] { return server->counters().accept_pauses == 2; }))
+      << "it tries again after a while";
+  for (const int one : taken) close(one);
+  setrlimit(RLIMIT_NOFILE, &usual);
+  EXPECT_THAT(client.read_message(), EndsWith("GET /a "));
+}
+
 TEST_F(ServerTest, DrainingFinishesWhatHasBegunAndClosesTheRest) {
   script.hold_requests();
   start();
@@ -581,6 +632,9 @@ TEST_F(ServerTest, AUnixSocketWorksAndAStaleOneIsReplaced) {
   start();
   for (int round = 0; round < 2; ++round) {
     thread.call([&] { ASSERT_TRUE(server->listen(unix_endpoint).has_value()); });
+    struct stat file{};
+    ASSERT_EQ(stat(path.c_str(), &file), 0);
+    EXPECT_EQ(file.st_mode & 0777U, 0600U) << "for its owner only";
     Peer client = Peer::connect(unix_endpoint);
     client.send(kGet);
     EXPECT_THAT(client.read_message(), EndsWith("GET /a "));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -24,9 +25,11 @@ class LoopThread {
   // Runs `task` on the loop's thread and returns what it returns.
   template <typename Task>
   auto call(Task task) {
-    std::packaged_task<std::invoke_result_t<Task>()> packaged(std::move(task));
-    auto result = packaged.get_future();
-    loop.post([&packaged] { packaged(); });
+    // Shared, because the result may be read before the task has returned.
+    const auto packaged =
+        std::make_shared<std::packaged_task<std::invoke_result_t<Task>()>>(std::move(task));
+    auto result = packaged->get_future();
+    loop.post([packaged] { (*packaged)(); });
     return result.get();
   }
 

@@ -147,10 +147,10 @@ Peer PeerListener::accept() {
   return Peer(::accept(descriptor_, nullptr, nullptr));
 }
 
+void PeerListener::stop() { shutdown(descriptor_, SHUT_RDWR); }
+
 void PeerListener::close() {
-  if (descriptor_ < 0) return;
-  shutdown(descriptor_, SHUT_RDWR);  // wakes whoever accepts
-  ::close(std::exchange(descriptor_, -1));
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 
 ScriptedUpstream::ScriptedUpstream(Script script)
@@ -164,7 +164,7 @@ ScriptedUpstream::ScriptedUpstream(Script script)
       }) {}
 
 ScriptedUpstream::~ScriptedUpstream() {
-  listener_.close();
+  listener_.stop();
   acceptor_.join();
   for (std::thread& connection : connections_) connection.join();
 }

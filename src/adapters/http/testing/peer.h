@@ -68,6 +68,8 @@ class PeerListener {
   [[nodiscard]] Origin origin() const;
   // Waits at most ten seconds.
   Peer accept();
+  // Wakes a thread that accepts; it gets an unconnected peer.
+  void stop();
   // Nobody listens there afterwards.
   void close();
 
