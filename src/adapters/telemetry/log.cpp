@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
@@ -180,6 +182,15 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
   std::uint64_t marks_seen_ = 0;
 };
 
+// For the writer's thread: a reader that closes standard error costs lines,
+// not the process.
+void ignore_closed_pipes() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 }  // namespace
 
 std::string_view to_string(LogLevel level) {
@@ -314,8 +325,8 @@ Result<Log> Log::open(LogOptions options) {
   HANSE_CHECK(options.now != nullptr && options.lines_waiting_max > 0);
   auto state = std::make_unique<State>();
   if (const Status opened = state->sink->open(options.file); !opened) return fail(opened.error());
-  state->writer =
-      std::make_shared<spdlog::details::thread_pool>(options.lines_waiting_max, std::size_t{1});
+  state->writer = std::make_shared<spdlog::details::thread_pool>(
+      options.lines_waiting_max, std::size_t{1}, ignore_closed_pipes);
   state->logger = std::make_shared<spdlog::async_logger>(
       "hanse", state->sink, state->writer, spdlog::async_overflow_policy::overrun_oldest);
   state->logger->set_level(spdlog::level::trace);
