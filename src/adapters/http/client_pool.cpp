@@ -63,6 +63,7 @@ void PoolState::open_connection(CallState& call) {
   ++counters.opened;
   connections_.push_back(std::make_unique<ClientConnection>(*this));
   connections_.back()->place = connections_.size() - 1;
+  connections_.back()->generation = generation_;
   connections_.back()->open(call);
 }
 
@@ -76,6 +77,7 @@ void PoolState::stop_waiting(CallState& call) {
 }
 
 void PoolState::release(ClientConnection& connection) {
+  if (connection.generation != generation_) return connection.close_now();
   if (wait_first_ != nullptr) {
     CallState& next = *wait_first_;
     stop_waiting(next);
@@ -124,6 +126,7 @@ void PoolState::expire_idle() {
 }
 
 void PoolState::close_idle() {
+  ++generation_;
   while (!idle_.empty()) idle_.back()->close_now();
 }
 

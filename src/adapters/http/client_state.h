@@ -89,6 +89,7 @@ class CallState {
 class ClientConnection final : public Watch, private Lookup {
  public:
   std::size_t place = 0;  // in PoolState's table
+  std::uint64_t generation = 0;
   MonotonicTime idle_since;
 
   explicit ClientConnection(PoolState& pool);
@@ -181,6 +182,8 @@ class PoolState {
   std::vector<ClientConnection*> idle_;  // the last one used is the first one taken
   CallState* wait_first_ = nullptr;
   CallState* wait_last_ = nullptr;
+  // Connections of an earlier one are not used again.
+  std::uint64_t generation_ = 0;
   Deferred sweep_;
   Timer idle_timer_;
 };

@@ -45,11 +45,13 @@ std::size_t Headers::count(std::string_view name) const {
 }
 
 std::string_view RequestHead::view(std::size_t at, std::size_t size) const {
-  return headers_.text_.view().substr(at, size);
+  const std::string_view text = headers_.text_.view();
+  return at < text.size() ? text.substr(at, size) : std::string_view();  // empty once released
 }
 
 std::string_view RequestHead::query() const {
-  return path_size_ == target_size_ ? std::string_view() : target().substr(path_size_ + 1U);
+  return view(target_at_ + path_size_ + 1U,
+              path_size_ == target_size_ ? 0U : target_size_ - path_size_ - 1U);
 }
 
 std::string_view reason_phrase(int status) {
