@@ -3,12 +3,14 @@
 // needs nothing but the journal, and books rebuilt from it.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "adapters/journal/journal.h"
 #include "adapters/journal/journal_reader.h"
+#include "adapters/journal/segment_reader.h"
 #include "adapters/storage/balance_report.h"
 #include "adapters/storage/book_keeper.h"
 #include "adapters/storage/memory_books.h"
@@ -155,6 +157,28 @@ TEST_F(BooksFromJournal, AForgedBillIsFoundFromTheJournalAlone) {
   ASSERT_TRUE(report.fault);
   EXPECT_NE(report.fault->what.find("00000001.entries at offset"), std::string::npos)
       << report.fault->what;
+}
+
+// The program that docs/ledger.md prints is a checker, and finds a changed byte.
+TEST_F(BooksFromJournal, TheCheckerInTheDocumentsChecks) {
+  live_and_die(4, 300);
+  std::string command = std::string(HANSE_PYTHON3) +
+                        " " HANSE_SOURCE_DIR
+                        "/tests/ledger/check_as_documented.py " HANSE_SOURCE_DIR "/docs/ledger.md";
+  const auto segments = journal::list_segments(*disk, journal_path()).value();
+  ASSERT_GT(segments.size(), 1U);
+  for (const auto number : segments) {
+    command += " " + journal_path() + "/" + journal::entries_name(number);
+  }
+  command += " >/dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+
+  const std::string first = journal_path() + "/" + journal::entries_name(segments.front());
+  // The first record's epoch, behind the headers of segment, block and record.
+  constexpr std::uint64_t kFirstField = 128 + 40 + 12;
+  const std::uint8_t other = 2;
+  ASSERT_TRUE(disk->overwrite(first, kFirstField, {&other, 1}));
+  EXPECT_NE(std::system(command.c_str()), 0);
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
   write(folder, "segment", 1, segment);
   write(folder, "segment-cut", 1, Bytes(segment.begin(), segment.end() - 40));
   Bytes flipped = segment;
-  flipped[flipped.size() / 2] ^= 4;
+  flipped[flipped.size() / 3] ^= 4;
   write(folder, "segment-damaged", 1, flipped);
   write(folder, "segment-empty", 1, Bytes(segment.begin(), segment.begin() + kSegmentHeaderBytes));
 
