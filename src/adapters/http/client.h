@@ -51,7 +51,8 @@ struct PoolOptions {
 class Pool {
  public:
   Pool(Loop& loop, Origin origin, PoolOptions options = {});
-  // Calls that are still active are cancelled.
+  // Calls that are still active are cancelled. Not inside a callback of one of
+  // its calls.
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -173,7 +174,7 @@ class Call {
   [[nodiscard]] bool active() const;
 
   // Stops and resumes reading the response. What was read before the pause is
-  // still told; `between_bytes` does not run while paused.
+  // still told; `head` and `between_bytes` do not run while paused.
   void pause();
   void resume();
   [[nodiscard]] bool paused() const;

@@ -228,13 +228,13 @@ void CallState::cancel() {
 
 void CallState::pause() {
   paused = true;
-  if (phase == CallPhase::body) timer_.arm(whole_deadline);
+  if (phase == CallPhase::head || phase == CallPhase::body) timer_.arm(whole_deadline);
 }
 
 void CallState::resume() {
   if (!paused) return;
   paused = false;
-  if (phase == CallPhase::body) arm(limits.between_bytes);
+  if (phase == CallPhase::head || phase == CallPhase::body) enter(phase);
   if (connection != nullptr) connection->resume_reading();
 }
 

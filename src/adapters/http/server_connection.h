@@ -96,6 +96,7 @@ class ServerConnection final : public Watch {
   void abort();
   void decide_after();
   void write_reply(int status, HeaderLines headers, std::span<const std::string_view> body);
+  void hold(std::string_view bytes);
   void send(const Pieces& pieces);
   void keep_unsent(const Pieces& pieces, std::size_t sent);
   void flush();

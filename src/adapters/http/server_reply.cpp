@@ -78,12 +78,9 @@ void ServerConnection::write_reply(int status, HeaderLines headers,
   if (bodiless_) body = {};
   if (begun_ || body.size() > kPiecesMax) {
     // A stream's head waits for its first bytes.
-    bool kept = out_.append(head.view());
-    for (const std::string_view piece : body) kept = kept && out_.append(piece);
-    held_ = true;
-    if (!kept) return fail_later();
-    deferred_.schedule();
-    return;
+    hold(head.view());
+    for (const std::string_view piece : body) hold(piece);
+    return deferred_.schedule();
   }
   Pieces pieces;
   push(pieces, head.view());
@@ -118,12 +115,16 @@ bool ServerConnection::write(std::span<const std::string_view> pieces) {
   HANSE_CHECK(begun_ && !ended_);
   const std::size_t size = total_size(pieces);
   if (size == 0 || bodiless_ || broken_) return !paused_;
-  HANSE_CHECK(pieces.size() <= kPiecesMax);
   body_bytes_written_ += size;
   const ChunkLine line(size);
   Pieces all;
-  if (chunked_) push(all, line.view());
-  for (const std::string_view piece : pieces) push(all, piece);
+  if (pieces.size() > kPiecesMax) {
+    if (chunked_) hold(line.view());
+    for (const std::string_view piece : pieces) hold(piece);
+  } else {
+    if (chunked_) push(all, line.view());
+    for (const std::string_view piece : pieces) push(all, piece);
+  }
   if (chunked_) push(all, "\r\n");
   send(all);
   if (out_.size() > server_.options.unsent_high) paused_ = true;
@@ -149,6 +150,12 @@ void ServerConnection::abort() {
   // Without chunks, only a reset tells a cut from an end.
   after_ = begun_ && !chunked_ ? After::reset : std::max(after_, After::close);
   end_exchange();
+}
+
+// Keeps bytes in front of those that are sent next.
+void ServerConnection::hold(std::string_view bytes) {
+  held_ = held_ || out_.empty();
+  if (!out_.append(bytes)) fail_later();
 }
 
 // Sends what waits and `pieces`, and keeps what the socket refuses.

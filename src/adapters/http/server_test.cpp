@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "adapters/http/server.h"
 #include "adapters/http/testing/server_fixture.h"
@@ -111,6 +113,28 @@ TEST_F(ServerTest, AStreamIsChunked) {
   EXPECT_THAT(reply, EndsWith("\r\n\r\n5\r\nhello\r\n6\r\n world\r\n1\r\n!\r\n0\r\n\r\n"));
   client.send(kGet);
   EXPECT_THAT(client.read_message(), EndsWith("0\r\n\r\n")) << "and the connection goes on";
+}
+
+TEST_F(ServerTest, ManyPiecesAreOneChunkOrOneBody) {
+  std::vector<std::string_view> pieces(100, "ab");
+  bool whole = false;
+  script.request = [&](Exchange& exchange) {
+    if (whole) return exchange.reply(200, {}, pieces);
+    exchange.begin_stream(200, {});
+    exchange.write(pieces);
+    exchange.write(pieces);
+    exchange.finish();
+  };
+  start();
+  Peer client = connect();
+  std::string joined;
+  for (const auto piece : pieces) joined += piece;
+  client.send(kGet);
+  EXPECT_THAT(client.read_message(),
+              EndsWith("\r\n\r\nc8\r\n" + joined + "\r\nc8\r\n" + joined + "\r\n0\r\n\r\n"));
+  thread.call([&] { whole = true; });
+  client.send(kGet);
+  EXPECT_THAT(client.read_message(), EndsWith("Content-Length: 200\r\n\r\n" + joined));
 }
 
 TEST_F(ServerTest, AStreamsHeadLeavesEvenWithoutBytes) {
