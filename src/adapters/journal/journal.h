@@ -45,7 +45,7 @@ struct JournalOptions {
   Duration flush_interval = milliseconds(5);
   // Called by the flusher's thread after `durable` has risen or a sync has
   // failed, to wake the loop.
-  std::function<void()> on_durable;
+  std::function<void()> on_durable{};
 };
 
 class Journal final : public ledger::EntrySink {
