@@ -109,9 +109,8 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
 
 bool Dispatch::admit(Request& request, Instant now) {
   const TokenCounts most = most_tokens(request.record);
-  const auto admission =
-      rates_.admit(request.record.key, most[TokenKind::prompt] + most[TokenKind::output],
-                   now.monotonic);
+  const auto admission = rates_.admit(
+      request.record.key, most[TokenKind::prompt] + most[TokenKind::output], now.monotonic);
   if (admission) {
     request.admission = *admission;
     return true;
@@ -181,6 +180,13 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   world.full.for_each([&](std::size_t i) {
     if (allowed_.contains(i)) exclude(SiteId(i), Exclusion::Why::full);
   });
+  if (request.world != world_) {
+    allowed_.for_each([&](std::size_t i) {
+      if (const auto why = excluded_by_newest_world(world, SiteId(i), now)) {
+        exclude(SiteId(i), *why);
+      }
+    });
+  }
   return world.placement.decide(request.demand, allowed_, now);
 }
 
@@ -210,6 +216,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   world.health.sent(offer.site, now);
   world.attempt_began(offer.site);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
+  count_in_newest_world(request);
   append(ledger::AttemptOpened{.request = request.record.number,
                                .attempt = request.attempt_number(),
                                .payable = world.payables[offer.site.value()],
@@ -235,6 +242,7 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
+  if (request->twin) request->twin->first_token(*world_, *attempt.first_token, now.monotonic);
   if (request->record.streamed) raise_watermark(*request, Tokens(0), now);
 }
 
@@ -242,8 +250,9 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
   Request* request = find(event.request, event.attempt);
   if (request == nullptr || request->state != State::answering || !request->record.streamed) return;
   const bool all_may_leave = request->may_leave == most_tokens(request->record)[TokenKind::output];
-  if (!all_may_leave && event.output + kWatermarkLow >= request->may_leave) {
-    raise_watermark(*request, event.output, now);
+  const Tokens output = std::clamp(event.output, Tokens(0), kNoTokenLimit);
+  if (!all_may_leave && output + kWatermarkLow >= request->may_leave) {
+    raise_watermark(*request, output, now);
   }
 }
 
@@ -334,106 +343,6 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
   end(request, End::client_gone, Forget{request.ref}, now);
 }
 
-// --- How things end --------------------------------------------------------
-
-void Dispatch::close_attempt(Request& request, answer::Failure failure, const Usage& usage,
-                             Instant now, std::optional<ledger::Outcome> outcome) {
-  World& world = *request.world;
-  AttemptRecord& attempt = request.attempt();
-  const fleet::Offer& offer = world.snapshot->fleet.offers[attempt.decision.chosen];
-  attempt.ended = elapsed(attempt.opened_at.monotonic, now.monotonic);
-  attempt.failure = failure;
-  attempt.usage = usage;
-  attempt.owed = cost(usage.tokens, offer.prices);
-
-  world.attempt_ended(attempt.site);
-  const bool had_first_token = attempt.first_token.has_value();
-  world.placement.loads().ended(
-      attempt.decision.chosen, attempt.decision.best[0].prediction,
-      {.had_first_token = had_first_token,
-       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
-       .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()},
-      now.monotonic);
-  if (outcome) {
-    world.health.told_nothing(attempt.site);
-  } else {
-    tell_health(world.health, attempt.site, failure, now);
-  }
-
-  const bool delivered = had_first_token && request.record.streamed;
-  append(ledger::AttemptClosed{.request = request.record.number,
-                               .attempt = request.attempt_number(),
-                               .outcome = outcome.value_or(outcome_of(failure, delivered)),
-                               .usage = usage,
-                               .owed = attempt.owed},
-         now);
-}
-
-void Dispatch::settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now) {
-  const Money true_cost = cost(usage.tokens, request.tenant_prices);
-  const auto settlement = holds_.settle(request.hold, true_cost);
-  HANSE_CHECK(settlement.has_value());
-  request.record.usage = usage;
-  request.record.charged = settlement->charged;
-  request.record.written_off = settlement->written_off;
-  append_closing(request,
-                 ledger::RequestClosed{.request = request.record.number,
-                                       .outcome = outcome,
-                                       .usage = usage,
-                                       .charged = settlement->charged,
-                                       .written_off = settlement->written_off},
-                 now);
-}
-
-void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant now) {
-  HANSE_CHECK(holds_.release(request.hold).has_value());
-  append_closing(request,
-                 ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
-}
-
-void Dispatch::end_refused(Request& request, End why, Instant now) {
-  // Waiting helps against load and sickness, not against law or an empty purse.
-  const bool waiting_helps = why == End::at_capacity || why == End::sites_unavailable;
-  end(request, why,
-      Refuse{.request = request.ref,
-             .retry_after = waiting_helps ? retry_after(request, now) : std::nullopt},
-      now);
-}
-
-End Dispatch::end_without_site(const Request& request) {
-  for (const Exclusion& exclusion : request.record.excluded) {
-    if (exclusion.why == Exclusion::Why::full) return End::at_capacity;
-  }
-  return End::sites_unavailable;
-}
-
-std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {
-  // The earliest moment at which one of the excluded sites may be asked.
-  std::optional<Duration> earliest;
-  for (const Exclusion& exclusion : request.record.excluded) {
-    const auto& health = request.world->health.of(exclusion.site);
-    const Duration wait = exclusion.why == Exclusion::Why::circuit_open
-                              ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
-                              : seconds(1);
-    earliest = std::min(earliest.value_or(wait), wait);
-  }
-  return earliest;
-}
-
-void Dispatch::end(Request& request, End why, Action last, Instant now) {
-  request.record.end = why;
-  request.record.took = elapsed(request.record.arrived_at.monotonic, now.monotonic);
-  if (request.admission) {
-    Tokens used;
-    for (const TokenKind kind : kAllTokenKinds) used += request.record.usage.tokens[kind];
-    rates_.finish(*request.admission, used, now.monotonic);
-    request.admission.reset();
-  }
-  emit(std::move(last));
-  request.state = State::free;
-  --open_;
-}
-
 // --- Sites and snapshots ---------------------------------------------------
 
 void Dispatch::site_probed(const SiteProbed& event, Instant now) {
@@ -459,7 +368,13 @@ void Dispatch::woke(Instant now) {
 
 void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
   rates_.adopt(event.snapshot->tenants);
+  for (const auto& request : requests_) {
+    if (request && request->state != State::free) leave_newest_world(*request, now);
+  }
   world_ = make_world(event.snapshot, world_.get(), now);
+  for (const auto& request : requests_) {
+    if (request && request->state != State::free) count_in_newest_world(*request);
+  }
 }
 
 // --- Reading ---------------------------------------------------------------

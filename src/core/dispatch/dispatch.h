@@ -132,6 +132,14 @@ class Dispatch {
   // The same for the entry that ends `request`.
   void append_closing(const Request& request, const ledger::EntryBody& body, Instant now);
   void emit(Action action);
+  // Counts the attempt under way in the newest world, unless the request began
+  // there; and takes it out of it again.
+  void count_in_newest_world(Request& request);
+  void leave_newest_world(Request& request, Instant now);
+  // Why a site that `world` would ask is not to be asked, as the newest knows.
+  [[nodiscard]] std::optional<Exclusion::Why> excluded_by_newest_world(const World& world,
+                                                                       SiteId site,
+                                                                       Instant now) const;
   std::shared_ptr<World> make_world(SnapshotRef snapshot, const World* before, Instant now);
   void register_accounts(World& world, Instant now);
 

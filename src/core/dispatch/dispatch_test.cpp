@@ -346,6 +346,42 @@ TEST(Dispatch, WhatIsKnownOfASiteSurvivesANewSnapshot) {
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
 }
 
+// Sites do not become idle because a configuration was read again.
+TEST(Dispatch, WhatIsUnderWayCountsUnderANewSnapshotToo) {
+  DispatchOptions options;
+  options.world.waiting_per_slot = 0;
+  Snapshot snapshot = small_grid();
+  for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
+  Desk desk(snapshot, options);
+  const Arrived before = desk.request();
+  EXPECT_EQ(desk.tell(before).back(), "open_attempt ashburn/small/q4");
+  desk.changes_to(snapshot);
+  desk.first_token(before.request);
+  desk.changes_to(snapshot);
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
+  desk.ends(before.request, 0, Failure::none, Desk::used(30, 20));
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt ashburn/small/q4");
+}
+
+TEST(Dispatch, AFailureUnderTheOldSnapshotIsKnownUnderTheNew) {
+  Desk desk;
+  const Arrived before = desk.request();
+  desk.tell(before);
+  desk.changes_to(small_grid());
+  EXPECT_EQ(desk.ends(before.request, 0, Failure::unreachable).back(),
+            "open_attempt frankfurt/small/q4");
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
+}
+
+TEST(Dispatch, ARetryUnderTheOldSnapshotHeedsWhatIsKnownUnderTheNew) {
+  Desk desk;
+  const Arrived before = desk.request();
+  desk.tell(before);
+  desk.changes_to(small_grid());
+  desk.tell(SiteProbed{.site = desk.site("frankfurt"), .healthy = false});
+  EXPECT_EQ(desk.ends(before.request, 0, Failure::reset).back(), "open_attempt hamburg/small/q4");
+}
+
 // Leased before, and free again now: it must not be spent under the new limit.
 TEST(Dispatch, ABudgetThatIsLoweredHoldsFromThen) {
   Desk desk;

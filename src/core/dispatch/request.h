@@ -12,6 +12,7 @@
 #include "base/bitset.h"
 #include "core/dispatch/event.h"
 #include "core/dispatch/record.h"
+#include "core/dispatch/twin.h"
 #include "core/dispatch/world.h"
 #include "core/ledger/entry.h"
 #include "core/ledger/hold_book.h"
@@ -37,6 +38,7 @@ struct Request {
     state = State::waiting;
     hold = {};
     admission.reset();
+    twin.reset();
     may_leave = Tokens(0);
     deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
 
@@ -87,6 +89,7 @@ struct Request {
   State state = State::free;
   std::shared_ptr<World> world;
   placement::Demand demand;
+  std::optional<Twin> twin;  // of the attempt under way, when `world` is not the newest
   TokenPrices tenant_prices;
   ledger::HoldId hold;
   std::optional<limits::Admission> admission;  // at its rates

@@ -79,6 +79,29 @@ std::shared_ptr<World> Dispatch::make_world(SnapshotRef snapshot, const World* b
   return world;
 }
 
+void Dispatch::count_in_newest_world(Request& request) {
+  if (request.world == world_) return;
+  const placement::Candidate& chosen = request.attempt().decision.best[0];
+  const std::string& name = request.world->snapshot->fleet.offers[chosen.offer].name;
+  const auto offer = world_->snapshot->fleet.offers.find(name);
+  if (!offer) return;  // nobody can be sent there any more
+  request.twin.emplace(*world_, *offer, chosen.prediction, request.state == State::answering);
+}
+
+void Dispatch::leave_newest_world(Request& request, Instant now) {
+  if (request.twin) request.twin->left(*world_, now.monotonic);
+  request.twin.reset();
+}
+
+std::optional<Exclusion::Why> Dispatch::excluded_by_newest_world(const World& world, SiteId site,
+                                                                 Instant now) const {
+  const auto known = world_->snapshot->fleet.sites.find(world.snapshot->fleet.sites[site].name);
+  if (!known) return std::nullopt;
+  if (!world_->health.available(*known, now.monotonic)) return Exclusion::Why::circuit_open;
+  if (world_->full.contains(known->value())) return Exclusion::Why::full;
+  return std::nullopt;
+}
+
 void Dispatch::register_accounts(World& world, Instant now) {
   Sink sink(*this);
   const auto number = [&](const Result<ledger::AccountPath>& path, ledger::AccountKind kind) {

@@ -19,6 +19,9 @@ using dispatch::RequestRef;
 // long as the link.
 constexpr Duration kSlack = seconds(1);
 
+// Counting goes over all requests, so not after every event.
+constexpr std::uint64_t kEventsBetweenCounts = 16;
+
 template <typename Value>
 bool contains(const std::vector<Value>& values, Value value) {
   return std::ranges::find(values, value) != values.end();
@@ -195,6 +198,7 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   request->tried.push_back(action.permit.site());
   request->attempt_written = false;
   request->attempt_open = true;
+  request->offer = dispatch.snapshot_of(action.request).fleet.offers[action.offer].name;
   ++request->attempts;
   attempt_is_lawful(action, dispatch, now);
   attempt_is_in_time(action, dispatch, now);
@@ -291,6 +295,21 @@ void Witness::done(const Dispatch& dispatch) {
     complain("dispatch has booked what it told nobody");
   }
   if (books_.imbalance(options_.currency) != 0) complain("the accounts do not sum to zero");
+  if (++events_ % kEventsBetweenCounts == 0) attempts_are_counted(dispatch.world());
+}
+
+void Witness::attempts_are_counted(const dispatch::World& world) {
+  const fleet::Fleet& fleet = world.snapshot->fleet;
+  std::vector<std::int32_t> attempts(fleet.sites.size(), 0);
+  for (const Watched& request : watched_) {
+    if (!request.open || !request.attempt_open) continue;
+    // An offer that a new snapshot has dropped is counted no more.
+    if (const auto offer = fleet.offers.find(request.offer)) {
+      ++attempts[fleet.offers[*offer].site.value()];
+    }
+  }
+  if (attempts == world.attempts_at) return;
+  complain("the attempts open at a site are not those that are counted there");
 }
 
 void Witness::quiet(const Dispatch& dispatch) {

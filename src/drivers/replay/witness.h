@@ -12,6 +12,7 @@
 // * Every entry is accepted by a second ledger, and comes before what depends
 //   on it; accounts sum to zero; nobody's debts and holds pass a budget.
 // * No token leaves before it was released, none is released past a watermark.
+// * What is open at a site is counted, also across changes of the snapshot.
 // * A request ends once, within its class's time limit, with its hold ended,
 //   and nothing is said about it afterwards.
 // * When all is quiet nothing is left: no hold, no attempt, no load.
@@ -67,6 +68,7 @@ class Witness {
     bool something_left = false;   // for the client
     std::uint8_t attempts = 0;
     std::vector<SiteId> tried;
+    std::string offer;    // of the attempt under way
     Tokens may_leave{0};  // of the attempt under way, by its last watermark
     Tokens released{0};
   };
@@ -88,6 +90,7 @@ class Witness {
            const dispatch::Dispatch& dispatch, Instant now);
   void bill_is_right(const dispatch::Record& record);
   void budgets_hold(std::string_view receivable);
+  void attempts_are_counted(const dispatch::World& world);
   void nothing_is_left(const dispatch::World& world);
 
   Watched& watched(dispatch::RequestRef request);
@@ -104,6 +107,7 @@ class Witness {
   std::vector<std::pair<ledger::RequestNumber, ledger::HoldOpened>> holds_;  // open ones
   dispatch::RequestRef about_;  // what the event under way is about
   bool about_request_ = false;
+  std::uint64_t events_ = 0;
   std::vector<std::string> complaints_;
 };
 

@@ -1,0 +1,116 @@
+// How attempts and requests end: what is owed, what is told of the site, and
+// what the client is told.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/dispatch.h"
+#include "core/dispatch/policy_of_attempts.h"
+#include "core/dispatch/request.h"
+
+namespace hanse::dispatch {
+
+void Dispatch::close_attempt(Request& request, answer::Failure failure, const Usage& usage,
+                             Instant now, std::optional<ledger::Outcome> outcome) {
+  World& world = *request.world;
+  AttemptRecord& attempt = request.attempt();
+  const fleet::Offer& offer = world.snapshot->fleet.offers[attempt.decision.chosen];
+  attempt.ended = elapsed(attempt.opened_at.monotonic, now.monotonic);
+  attempt.failure = failure;
+  attempt.usage = usage;
+  attempt.owed = cost(usage.tokens, offer.prices);
+
+  world.attempt_ended(attempt.site);
+  const bool had_first_token = attempt.first_token.has_value();
+  const placement::Ending ending{
+      .had_first_token = had_first_token,
+      .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
+      .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()};
+  world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
+                                ending, now.monotonic);
+  if (outcome) {
+    world.health.told_nothing(attempt.site);
+  } else {
+    tell_health(world.health, attempt.site, failure, now);
+  }
+  if (request.twin) {
+    const SiteId twin_site = request.twin->ended(*world_, ending, now.monotonic);
+    if (!outcome) tell_health(world_->health, twin_site, failure, now);
+    request.twin.reset();
+  }
+
+  const bool delivered = had_first_token && request.record.streamed;
+  append(ledger::AttemptClosed{.request = request.record.number,
+                               .attempt = request.attempt_number(),
+                               .outcome = outcome.value_or(outcome_of(failure, delivered)),
+                               .usage = usage,
+                               .owed = attempt.owed},
+         now);
+}
+
+void Dispatch::settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now) {
+  const Money true_cost = cost(usage.tokens, request.tenant_prices);
+  const auto settlement = holds_.settle(request.hold, true_cost);
+  HANSE_CHECK(settlement.has_value());
+  request.record.usage = usage;
+  request.record.charged = settlement->charged;
+  request.record.written_off = settlement->written_off;
+  append_closing(request,
+                 ledger::RequestClosed{.request = request.record.number,
+                                       .outcome = outcome,
+                                       .usage = usage,
+                                       .charged = settlement->charged,
+                                       .written_off = settlement->written_off},
+                 now);
+}
+
+void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant now) {
+  HANSE_CHECK(holds_.release(request.hold).has_value());
+  append_closing(request,
+                 ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
+}
+
+void Dispatch::end_refused(Request& request, End why, Instant now) {
+  // Waiting helps against load and sickness, not against law or an empty purse.
+  const bool waiting_helps = why == End::at_capacity || why == End::sites_unavailable;
+  end(request, why,
+      Refuse{.request = request.ref,
+             .retry_after = waiting_helps ? retry_after(request, now) : std::nullopt},
+      now);
+}
+
+End Dispatch::end_without_site(const Request& request) {
+  for (const Exclusion& exclusion : request.record.excluded) {
+    if (exclusion.why == Exclusion::Why::full) return End::at_capacity;
+  }
+  return End::sites_unavailable;
+}
+
+std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {
+  // The earliest moment at which one of the excluded sites may be asked.
+  std::optional<Duration> earliest;
+  for (const Exclusion& exclusion : request.record.excluded) {
+    const auto& health = request.world->health.of(exclusion.site);
+    const Duration wait = exclusion.why == Exclusion::Why::circuit_open
+                              ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
+                              : seconds(1);
+    earliest = std::min(earliest.value_or(wait), wait);
+  }
+  return earliest;
+}
+
+void Dispatch::end(Request& request, End why, Action last, Instant now) {
+  request.record.end = why;
+  request.record.took = elapsed(request.record.arrived_at.monotonic, now.monotonic);
+  if (request.admission) {
+    Tokens used;
+    for (const TokenKind kind : kAllTokenKinds) used += request.record.usage.tokens[kind];
+    rates_.finish(*request.admission, used, now.monotonic);
+    request.admission.reset();
+  }
+  emit(std::move(last));
+  request.state = State::free;
+  --open_;
+}
+
+}  // namespace hanse::dispatch
