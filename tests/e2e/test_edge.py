@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import pytest
@@ -98,7 +99,7 @@ def test_framing_that_could_be_read_in_two_ways_is_refused(
     with scripted_grid.connect() as connection:
         connection.sendall(REFUSED[name] + smuggled)
         received = read_all(connection)
-    statuses = [int(part.split()[1]) for part in received.split(b"HTTP/1.1")[1:] for part in [b"x" + part]]
+    statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
     assert len(statuses) <= 1, received
     assert all(400 <= status < 600 and status != 401 for status in statuses), received
     assert asked(scripted) == 0
@@ -130,7 +131,7 @@ def test_a_client_without_a_key_gets_no_leave_to_send(scripted: Engines, scripte
 
 
 def test_a_body_in_chunks_is_taken_and_framed_anew(scripted: Engines, scripted_grid: Gateway) -> None:
-    chunks = b"".join(b"%x;a=b\r\n%c\r\n" % (1, byte) for byte in BODY) + b"0\r\nX-Trailer: 1\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%c\r\n" % (1, byte) for byte in BODY) + b"0\r\nX-Trailer: 1\r\n\r\n"
     with scripted_grid.connect() as connection:
         connection.sendall(
             post(b"Host: x", KEY, TYPE, b"Transfer-Encoding: chunked", b"Connection: close", body=chunks)

@@ -75,7 +75,7 @@ def test_a_request_that_nobody_may_serve_names_every_site_and_rule(
 
 @pytest.mark.parametrize(
     "label",
-    ["Personal;Subjects=eu", " personal ;  subjects=EU ", "personal; subjects=DE"],
+    ["Personal;Subjects=eu", "personal ;  subjects=EU", "personal; subjects=DE"],
     ids=["case", "blanks", "a member state"],
 )
 def test_a_label_is_understood_or_refused_but_never_lost(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import json
+import os
 import re
 import subprocess
 import time
@@ -202,7 +203,11 @@ class Walk:
 
     def _hanse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.grid.binary), *arguments, "--config", str(self.plan.config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        # What it prints is indented by six columns here.
+        environment = os.environ | {"COLUMNS": str(WIDTH + 2)}
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=False, env=environment
+        )
 
     def _print_question(self, data: str | None) -> None:
         say("    " + paint(f"{'you':<9}", "bold") + f" {QUESTION}")

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
@@ -10,6 +12,20 @@
 #include "drivers/serve/surroundings.h"
 
 namespace hanse::app {
+
+namespace {
+
+// What COLUMNS says, else the terminal, else a hundred.
+std::size_t terminal_columns() {
+  if (const char* columns = std::getenv("COLUMNS")) {
+    if (const int wanted = std::atoi(columns); wanted > 0) return static_cast<std::size_t>(wanted);
+  }
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 100;
+}
+
+}  // namespace
 
 int explain(const ExplainOptions& options) {
   if (const auto id = ledger::parse_request_id(options.id); !id) {
@@ -24,7 +40,8 @@ int explain(const ExplainOptions& options) {
   const bool colour = isatty(STDOUT_FILENO) == 1;
   const std::string target =
       options.json ? fmt::format("/records/{}", options.id)
-                   : fmt::format("/records/{}?view=text&colour={}", options.id, colour ? "on" : "off");
+                   : fmt::format("/records/{}?view=text&colour={}&columns={}", options.id,
+                                 colour ? "on" : "off", terminal_columns());
   const auto reply = ask_admin(loaded.configuration->gateway, target);
   if (!reply) {
     fmt::print(stderr, "hanse: {}\n", reply.error().message);

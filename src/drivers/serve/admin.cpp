@@ -1,6 +1,8 @@
 #include "drivers/serve/admin.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "adapters/api/errors.h"
@@ -24,6 +26,22 @@ void not_found(http::Exchange& exchange, std::string message) {
   problem.kind = api::ProblemKind::route_not_found;
   problem.message = std::move(message);
   reply_problem(exchange, problem, {}, {});
+}
+
+// `colour=on` and `columns=N` of a query.
+telemetry::PrintOptions print_options(std::string_view query) {
+  telemetry::PrintOptions options;
+  options.colour = query.find("colour=on") != std::string_view::npos;
+  constexpr std::string_view kColumns = "columns=";
+  const std::size_t at = query.find(kColumns);
+  if (at == std::string_view::npos) return options;
+  std::size_t columns = 0;
+  const std::string_view digits = query.substr(at + kColumns.size());
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), columns);
+  if (error == std::errc() && end != digits.data()) {
+    options.columns = std::clamp<std::size_t>(columns, 80, 400);
+  }
+  return options;
 }
 
 // Compares all bytes whatever they are, so that the time taken tells nothing.
@@ -123,9 +141,8 @@ void Admin::one_record(http::Exchange& exchange, std::string_view id, std::strin
   const auto view = view_of(*entry, shard_);
   if (!view) return not_found(exchange, view.error().message);
   if (query.find("view=text") != std::string_view::npos) {
-    const bool colour = query.find("colour=on") != std::string_view::npos;
     return reply(exchange, 200, "text/plain; charset=utf-8",
-                 telemetry::print(*view, {.colour = colour}));
+                 telemetry::print(*view, print_options(query)));
   }
   reply(exchange, 200, "application/json", telemetry::to_json(*view, 2));
 }

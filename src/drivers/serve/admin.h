@@ -7,7 +7,7 @@
 //   GET /metrics          Prometheus text
 //   GET /records          the newest records, one line of JSON each
 //   GET /records/ID       one record with all reasons, as JSON
-//   GET /records/ID?view=text&colour=on    the same for people
+//   GET /records/ID?view=text&colour=on&columns=100    the same for people
 #pragma once
 
 #include <string>

@@ -177,7 +177,11 @@ void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
 
 void Front::refuse(http::Exchange& exchange, api::Problem problem) {
   shard_.metrics().observe_rejection(api::row_of(problem.kind).code);
-  reply_problem(exchange, problem, {}, {});
+  // It never became a request of the books, so its id is of another kind: for
+  // finding the line in a client's log, not for `hanse explain`.
+  const std::string id = fmt::format("rej_{:016x}{:016x}", shard_.random().next(), shard_.random().next());
+  problem.request_id = id;
+  reply_problem(exchange, problem, id, {});
 }
 
 }  // namespace hanse::serve
