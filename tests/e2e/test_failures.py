@@ -362,7 +362,7 @@ def test_a_real_engine_is_free_again_when_its_client_times_out(
         with pytest.raises(openai.APITimeoutError):
             if streamed:
                 with client.chat.completions.create(
-                    model=MODEL, messages=STORY, stream=True, timeout=0.05, **endless(900)
+                    model=MODEL, messages=STORY, stream=True, timeout=0.003, **endless(900)
                 ) as stream:
                     list(stream)
             else:
