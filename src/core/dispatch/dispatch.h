@@ -85,6 +85,9 @@ class Dispatch {
   [[nodiscard]] const World& world() const { return *world_; }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
   [[nodiscard]] std::size_t open_requests() const { return open_; }
+  // For whoever watches: what is set aside, and what is let in.
+  [[nodiscard]] const ledger::HoldBook& holds() const { return holds_; }
+  [[nodiscard]] const limits::RateLimiter& rates() const { return rates_; }
 
  private:
   class Sink;

@@ -320,6 +320,10 @@ void Witness::quiet(const Dispatch& dispatch) {
   for (const Watched& request : watched_) {
     expect(!request.open, request.ref, "every request ends");
   }
+  if (dispatch.holds().open_holds() != 0) complain("money is set aside for nothing");
+  for (std::size_t i = 0; i < snapshot_->tenants.keys.size(); ++i) {
+    if (dispatch.rates().at_once(KeyId(i)) != 0) complain("a rate counts requests that are over");
+  }
   nothing_is_left(dispatch.world());
 }
 
