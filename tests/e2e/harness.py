@@ -331,10 +331,11 @@ def render_config(
 class Gateway:
     """`hanse serve` with a configuration."""
 
-    def __init__(self, config: pathlib.Path) -> None:
+    def __init__(self, config: pathlib.Path, *options: str) -> None:
         import layout
 
         self.config = config
+        self._options = options
         self.plan = layout.read(config)
         self._log = config.with_suffix(".log")
         self.start()
@@ -369,7 +370,7 @@ class Gateway:
         """Starts it and waits until it answers."""
         import processes
 
-        command = [str(BINARY), "serve", str(self.config)]
+        command = [str(BINARY), "serve", str(self.config), *self._options]
         self._process = processes.start(command, self._log, ROOT, signal.SIGKILL)
 
         def ready() -> bool:

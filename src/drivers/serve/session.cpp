@@ -128,7 +128,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
 }
 
 void Session::begin_answer() {
-  answer_.emplace(question_.dialect, question_.choices * question_.prompts);
+  answer_.emplace(question_);
   decoder_.emplace(upstream_->engine, decoder_options(question_.dialect, question_.stream));
   out_.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
