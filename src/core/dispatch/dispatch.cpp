@@ -370,6 +370,7 @@ void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
   rates_.adopt(event.snapshot->tenants);
   for (const auto& request : requests_) {
     if (request && request->state != State::free) leave_newest_world(*request, now);
+    if (request && request->state == State::free) forget_old_world(*request, now);
   }
   world_ = make_world(event.snapshot, world_.get(), now);
   for (const auto& request : requests_) {
@@ -401,6 +402,7 @@ const Request& Dispatch::get(RequestRef ref) const {
 const Record& Dispatch::record(RequestRef request) const { return get(request).record; }
 
 const Snapshot& Dispatch::snapshot_of(RequestRef request) const {
+  HANSE_CHECK(get(request).world != nullptr);
   return *get(request).world->snapshot;
 }
 
@@ -410,6 +412,7 @@ SnapshotRef Dispatch::shared_snapshot() const { return world_->snapshot; }
 
 std::vector<gate::Verdict> Dispatch::explain(RequestRef ref) const {
   const Request& request = get(ref);
+  HANSE_CHECK(request.world != nullptr);
   return request.world->gate.explain(request.question(), request.record.arrived_at.wall);
 }
 

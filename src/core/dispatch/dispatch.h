@@ -75,7 +75,8 @@ class Dispatch {
 
   // Valid until the slot is used again.
   [[nodiscard]] const Record& record(RequestRef request) const;
-  // The snapshot a request began with.
+  // The snapshot a request began with. Likewise, and for this and the
+  // next not longer than a minute after the request's end.
   [[nodiscard]] const Snapshot& snapshot_of(RequestRef request) const;
   // All sites with all reasons, as the gate saw them when the request came.
   [[nodiscard]] std::vector<gate::Verdict> explain(RequestRef request) const;
@@ -139,6 +140,8 @@ class Dispatch {
   // there; and takes it out of it again.
   void count_in_newest_world(Request& request);
   void leave_newest_world(Request& request, Instant now);
+  // A slot that is used seldom must not keep an old world for ever.
+  void forget_old_world(Request& ended, Instant now) const;
   // Why a site that `world` would ask is not to be asked, as the newest knows.
   [[nodiscard]] std::optional<Exclusion::Why> excluded_by_newest_world(const World& world,
                                                                        SiteId site,

@@ -147,6 +147,30 @@ TEST(Dispatch, FullSitesAreAtCapacity) {
   EXPECT_THAT(desk.tell(desk.request()), ElementsAre("refuse at_capacity again in 1 s"));
 }
 
+// More sites are sick than a record has room for, and one is full.
+TEST(Dispatch, AFullSiteIsToldAmongManySickOnes) {
+  DispatchOptions options;
+  options.world.waiting_per_slot = 0;
+  Snapshot snapshot = small_grid();
+  for (int i = 0; i < 10; ++i) {
+    const SiteId lyon = *snapshot.fleet.sites.find("lyon");
+    fleet::Site site = snapshot.fleet.sites[lyon];
+    site.name = fmt::format("lyon-{}", i);
+    site.slots = 1;
+    fleet::Offer offer = snapshot.fleet.offers[*snapshot.fleet.offers.find("lyon/small/q4")];
+    offer.name = site.name + "/small/q4";
+    offer.site = snapshot.fleet.sites.add(site);
+    snapshot.fleet.offers.add(offer);
+    snapshot.fleet.links.push_back(snapshot.fleet.links[lyon.value()]);
+  }
+  Desk desk(snapshot, options);
+  for (std::size_t i = 0; i + 1 < 14; ++i) {
+    desk.tell(SiteProbed{.site = SiteId(i), .healthy = false});
+  }
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon-9/small/q4");
+  EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1 s");
+}
+
 // --- Several attempts ------------------------------------------------------
 
 TEST(Dispatch, AFailureBeforeTheFirstByteGoesOnAtTheNextPermittedSite) {
@@ -344,6 +368,22 @@ TEST(Dispatch, WhatIsKnownOfASiteSurvivesANewSnapshot) {
   desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
   desk.changes_to(small_grid());
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
+}
+
+// A slot that was used at the peak of a day may not be used for weeks.
+TEST(Dispatch, AnOldSnapshotIsNotKeptByASlotThatNobodyUses) {
+  Desk desk;
+  const Arrived request = desk.request();
+  desk.tell(request);
+  const std::weak_ptr<const Snapshot> old = desk.dispatch().shared_snapshot();
+  desk.changes_to(small_grid());
+  desk.ends(request.request, 0, Failure::none, Desk::used(30, 20));
+  desk.changes_to(small_grid());
+  EXPECT_EQ(desk.dispatch().snapshot_of(request.request).digest, small_grid().digest);
+  desk.pass(seconds(120));
+  desk.changes_to(small_grid());
+  EXPECT_TRUE(old.expired());
+  EXPECT_EQ(desk.record(request).charged, Money(500));
 }
 
 // Sites do not become idle because a configuration was read again.

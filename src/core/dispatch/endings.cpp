@@ -80,10 +80,13 @@ void Dispatch::end_refused(Request& request, End why, Instant now) {
 }
 
 End Dispatch::end_without_site(const Request& request) {
-  for (const Exclusion& exclusion : request.record.excluded) {
-    if (exclusion.why == Exclusion::Why::full) return End::at_capacity;
-  }
-  return End::sites_unavailable;
+  // Not by the exclusions of the record, of which there may be more than are
+  // kept.
+  End why = End::sites_unavailable;
+  request.world->full.for_each([&](std::size_t i) {
+    if (request.permitted.contains(i)) why = End::at_capacity;
+  });
+  return why;
 }
 
 std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {

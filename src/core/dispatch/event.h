@@ -49,11 +49,12 @@ struct FirstToken {
   std::uint8_t attempt = 0;
 };
 
-// The answer moved on; told in batches.
+// The answer moved on; told in batches. What has come past the last Release is
+// held back by the driver and counts all the same.
 struct Progressed {
   RequestRef request;
   std::uint8_t attempt = 0;
-  Tokens output{0};  // delivered so far, counted in deltas
+  Tokens output{0};  // so far, counted in deltas
 };
 
 struct AttemptEnded {

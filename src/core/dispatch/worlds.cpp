@@ -93,6 +93,12 @@ void Dispatch::leave_newest_world(Request& request, Instant now) {
   request.twin.reset();
 }
 
+void Dispatch::forget_old_world(Request& ended, Instant now) const {
+  constexpr Duration kKept = seconds(60);
+  const MonotonicTime end = ended.record.arrived_at.monotonic + ended.record.took;
+  if (ended.world != world_ && elapsed(end, now.monotonic) > kKept) ended.world.reset();
+}
+
 std::optional<Exclusion::Why> Dispatch::excluded_by_newest_world(const World& world, SiteId site,
                                                                  Instant now) const {
   const auto known = world_->snapshot->fleet.sites.find(world.snapshot->fleet.sites[site].name);
