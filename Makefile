@@ -75,8 +75,9 @@ test-tsan: build/tsan/build.ninja
 	cmake --build --preset tsan -j $(JOBS)
 	ctest --preset tsan --output-on-failure -j 2
 
-bench: build
-	@tools/setup.sh bench
+bench: build/release/build.ninja
+	@tools/setup.sh build bench
+	cmake --build --preset release --target hanse bench_load bench_mock_engine -j $(JOBS)
 	$(PYTHON) bench/run.py $(BENCH)
 
 # The linter reads the flags of the release build, hence the dependency.
