@@ -78,7 +78,7 @@ test-tsan: build/tsan/build.ninja
 bench: build/release/build.ninja
 	@tools/setup.sh build bench
 	cmake --build --preset release --target hanse bench_load bench_mock_engine -j $(JOBS)
-	$(PYTHON) bench/run.py $(BENCH)
+	python3 bench/run.py $(BENCH)
 
 # The linter reads the flags of the release build, hence the dependency.
 SOURCES = $$(git ls-files --cached --others --exclude-standard -- '*.h' '*.cpp')
