@@ -63,8 +63,9 @@ Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_
   loop.run_until([&] { return asker.done; }, kLimit + seconds(1));
   call.cancel();
   if (asker.error) {
-    return fail({ErrorCode::unavailable, Fault::upstream, Retry::later,
-                 fmt::format("no gateway answers at {}: {}", gateway.admin.text(), asker.error->message)});
+    return fail(
+        {ErrorCode::unavailable, Fault::upstream, Retry::later,
+         fmt::format("no gateway answers at {}: {}", gateway.admin.text(), asker.error->message)});
   }
   return std::move(asker.reply);
 }

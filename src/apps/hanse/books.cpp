@@ -39,7 +39,8 @@ int say(const Error& error) {
 }
 
 Result<std::unique_ptr<storage::SqliteBooks>> open_to_read(const Place& place) {
-  auto books = storage::SqliteBooks::open(place.files.database.string(), storage::Database::Mode::read_only);
+  auto books =
+      storage::SqliteBooks::open(place.files.database.string(), storage::Database::Mode::read_only);
   if (!books) {
     books.error().message += "; `hanse books rebuild` makes the books anew out of the journal";
   }
@@ -86,7 +87,8 @@ ordered_json json_of(const storage::BalanceReport& report) {
 
 void add_lines(Table& table, const std::vector<storage::OwedLine>& lines) {
   for (const storage::OwedLine& line : lines) {
-    table.row({joined(line.names), storage::to_decimal(line.owed), std::string(line.currency.text())});
+    table.row(
+        {joined(line.names), storage::to_decimal(line.owed), std::string(line.currency.text())});
   }
 }
 
@@ -106,8 +108,10 @@ void print(const storage::BalanceReport& report) {
       table.row({"written off", storage::to_decimal(total.written_off), currency});
     }
     if (total.suspense_receivable != 0 || total.suspense_payable != 0) {
-      table.row({"in doubt after a crash, tenants", storage::to_decimal(total.suspense_receivable), currency});
-      table.row({"in doubt after a crash, suppliers", storage::to_decimal(total.suspense_payable), currency});
+      table.row({"in doubt after a crash, tenants", storage::to_decimal(total.suspense_receivable),
+                 currency});
+      table.row({"in doubt after a crash, suppliers", storage::to_decimal(total.suspense_payable),
+                 currency});
     }
     table.row({"margin", storage::to_decimal(total.margin()), currency});
     table.row({"debits less credits", storage::to_decimal(total.debits - total.credits), currency});
@@ -185,8 +189,8 @@ int books_journal(const BooksOptions& options) {
                        {"credit", posting.credit},
                        {"amount", to_decimal(row.amount)}});
     } else {
-      table.row({fmt::format("{}", row.position.count()), to_iso8601(row.at), request, posting.debit,
-                 posting.credit, to_decimal(row.amount)});
+      table.row({fmt::format("{}", row.position.count()), to_iso8601(row.at), request,
+                 posting.debit, posting.credit, to_decimal(row.amount)});
     }
   }
   if (options.json) {
@@ -218,7 +222,8 @@ int books_verify(const BooksOptions& options) {
   fmt::print("  requests  {} charged, {} released, {} lost in a crash, {} open; each posted once\n",
              report.requests_charged, report.requests_released, report.requests_lost,
              report.requests_open);
-  fmt::print("  attempts  {} paid; every amount is its tokens at its prices\n", report.attempts_paid);
+  fmt::print("  attempts  {} paid; every amount is its tokens at its prices\n",
+             report.attempts_paid);
   for (const ledger::CurrencyTotal& total : report.totals) {
     fmt::print("  {}       debits {} = credits {}\n", total.currency.text(),
                storage::to_decimal(total.debits), storage::to_decimal(total.credits));
@@ -257,7 +262,8 @@ int books_rebuild(const BooksOptions& options) {
   std::filesystem::rename(fresh, place->files.database, trouble);
   if (trouble) {
     return say({ErrorCode::unavailable, Fault::us, Retry::no,
-                fmt::format("{} cannot take the place of the old books: {}", fresh.string(), trouble.message())});
+                fmt::format("{} cannot take the place of the old books: {}", fresh.string(),
+                            trouble.message())});
   }
   fmt::print("rebuilt {} out of {} entries, digest {}\n", place->files.database.string(),
              reader->position().count(), to_hex(digest).substr(0, 16));

@@ -20,9 +20,9 @@ int check(const CheckOptions& options) {
   if (loaded.configuration == nullptr) return kWrongInput;
   if (!options.json) {
     const config::Configuration& c = *loaded.configuration;
-    fmt::print("good: {} sites, {} offers, {} tenants, {} keys, snapshot {}\n", c.fleet.sites.size(),
-               c.fleet.offers.size(), c.tenants.tenants.size(), c.tenants.keys.size(),
-               to_hex(c.digest).substr(0, 12));
+    fmt::print("good: {} sites, {} offers, {} tenants, {} keys, snapshot {}\n",
+               c.fleet.sites.size(), c.fleet.offers.size(), c.tenants.tenants.size(),
+               c.tenants.keys.size(), to_hex(c.digest).substr(0, 12));
   }
   return kDone;
 }

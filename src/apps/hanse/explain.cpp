@@ -49,7 +49,8 @@ int explain(const ExplainOptions& options) {
   }
   if (reply->status != 200) {
     const auto error = nlohmann::json::parse(reply->body, nullptr, false);
-    const bool told = error.is_object() && error.contains("error") && error["error"].contains("message");
+    const bool told =
+        error.is_object() && error.contains("error") && error["error"].contains("message");
     fmt::print(stderr, "hanse: {}\n",
                told ? error["error"]["message"].get<std::string>() : reply->body);
     return kFailed;

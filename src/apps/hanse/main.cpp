@@ -49,9 +49,10 @@ int run(int argc, char** argv) {
   CLI::App* serve_verb = app.add_subcommand(
       "serve", "Run the gateway. SIGTERM drains, SIGHUP reloads the configuration");
   add_files(*serve_verb, serve.files);
-  serve_verb->add_option("--record", serve.recording_file,
-                         "Write events and decisions (sizes and digests, never content) to this file,\n"
-                         "for `hanse replay --recording FILE --check`");
+  serve_verb->add_option(
+      "--record", serve.recording_file,
+      "Write events and decisions (sizes and digests, never content) to this file,\n"
+      "for `hanse replay --recording FILE --check`");
 
   hanse::app::CheckOptions check;
   CLI::App* check_verb = app.add_subcommand("check", "Check a configuration without starting");
@@ -86,8 +87,8 @@ int run(int argc, char** argv) {
   CLI::App* journal_verb = add_books("journal", "Every posting, in order");
   CLI::App* verify_verb =
       add_books("verify", "Check the journal alone: chain, sums, each request posted once");
-  CLI::App* rebuild_verb = add_books(
-      "rebuild", "Make the books anew out of the journal; stop the gateway before");
+  CLI::App* rebuild_verb =
+      add_books("rebuild", "Make the books anew out of the journal; stop the gateway before");
   for (CLI::App* verb : {balance_verb, journal_verb, verify_verb}) {
     verb->add_flag("--json", books.json, "As JSON");
   }
@@ -101,8 +102,7 @@ int run(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingFile);
   bool check_recording = false;
-  replay_verb
-      ->add_flag("--check", check_recording, "Compare every decision, bit for bit")
+  replay_verb->add_flag("--check", check_recording, "Compare every decision, bit for bit")
       ->required();
 
   CLI::App* version_verb = app.add_subcommand("version", "Print the version");

@@ -23,7 +23,8 @@ void Table::print() const {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   const bool bold = isatty(STDOUT_FILENO) == 1;
-  const auto line = [&](const std::vector<std::string>& cells, const std::vector<std::string>& like) {
+  const auto line = [&](const std::vector<std::string>& cells,
+                        const std::vector<std::string>& like) {
     std::string text;
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (i > 0) text += "  ";

@@ -49,7 +49,8 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned difference = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned>(static_cast<unsigned char>(b[i]));
+    difference |=
+        static_cast<unsigned char>(a[i]) ^ static_cast<unsigned>(static_cast<unsigned char>(b[i]));
   }
   return difference == 0;
 }
@@ -64,8 +65,7 @@ Result<telemetry::RecordView> view_of(const RecordRing::Entry& entry, const Shar
                                      read->record.arrived_at.wall);
   return telemetry::make_view(
       read->record, read->extras, snapshot, verdicts,
-      ledger::RequestId{.journal = shard.journal_id(), .number = entry.number},
-      shard.currency());
+      ledger::RequestId{.journal = shard.journal_id(), .number = entry.number}, shard.currency());
 }
 
 }  // namespace
@@ -132,7 +132,8 @@ void Admin::newest_records(http::Exchange& exchange) const {
   reply(exchange, 200, "application/x-ndjson", body);
 }
 
-void Admin::one_record(http::Exchange& exchange, std::string_view id, std::string_view query) const {
+void Admin::one_record(http::Exchange& exchange, std::string_view id,
+                       std::string_view query) const {
   const auto parsed = ledger::parse_request_id(id);
   if (!parsed) return not_found(exchange, parsed.error().message);
   const RecordRing::Entry* entry =

@@ -38,8 +38,8 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
   auto journal = journal::Journal::open(disk, options.journal, books->ledger_, now);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
-  auto database = storage::SqliteBooks::open(options.database.string(),
-                                             storage::Database::Mode::read_write);
+  auto database =
+      storage::SqliteBooks::open(options.database.string(), storage::Database::Mode::read_write);
   if (!database) return std::unexpected(std::move(database.error()));
   books->database_ = *std::move(database);
   books->keeper_ = std::make_unique<storage::BookKeeper>(
@@ -95,7 +95,8 @@ void Books::append(const ledger::Entry& entry, std::string_view payload) {
     (void)journal_->append(entry);
     return;
   }
-  (void)journal_->append(entry, {reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()});
+  (void)journal_->append(entry,
+                         {reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()});
 }
 
 void Books::seal(WallTime at, ledger::EntrySink& copy) {

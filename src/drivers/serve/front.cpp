@@ -83,8 +83,8 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
 
   for (const std::string_view name : {"hanse-data", "hanse-class"}) {
     if (head.headers().count(name) > 1) {
-      return std::unexpected(api::bad_request(fmt::format("more than one {} header", name),
-                                              std::string(name)));
+      return std::unexpected(
+          api::bad_request(fmt::format("more than one {} header", name), std::string(name)));
     }
   }
   auto labels = api::read_labels(
@@ -164,11 +164,11 @@ void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
   const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
   const auto alias = snapshot.catalog.aliases.find(asked.route.model_id);
   if (!alias || !sells(snapshot, asked.key, *alias)) {
-    return reply_problem(
-        exchange,
-        api::model_not_found(asked.route.model_id,
-                             api::nearest_word(asked.route.model_id, shard_.setting()->alias_names)),
-        {}, {});
+    return reply_problem(exchange,
+                         api::model_not_found(asked.route.model_id,
+                                              api::nearest_word(asked.route.model_id,
+                                                                shard_.setting()->alias_names)),
+                         {}, {});
   }
   std::string body;
   api::write_model({.alias = asked.route.model_id}, body);
@@ -179,7 +179,8 @@ void Front::refuse(http::Exchange& exchange, api::Problem problem) {
   shard_.metrics().observe_rejection(api::row_of(problem.kind).code);
   // It never became a request of the books, so its id is of another kind: for
   // finding the line in a client's log, not for `hanse explain`.
-  const std::string id = fmt::format("rej_{:016x}{:016x}", shard_.random().next(), shard_.random().next());
+  const std::string id =
+      fmt::format("rej_{:016x}{:016x}", shard_.random().next(), shard_.random().next());
   problem.request_id = id;
   reply_problem(exchange, problem, id, {});
 }

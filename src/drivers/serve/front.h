@@ -32,7 +32,8 @@ class Front final : public http::Handler {
   void generate(http::Exchange& exchange, const Asked& asked);
   void list_models(http::Exchange& exchange, KeyId key) const;
   void get_model(http::Exchange& exchange, const Asked& asked) const;
-  [[nodiscard]] std::expected<Admission, api::Problem> admit(const http::RequestHead& head, KeyId key);
+  [[nodiscard]] std::expected<Admission, api::Problem> admit(const http::RequestHead& head,
+                                                             KeyId key);
   void refuse(http::Exchange& exchange, api::Problem problem);
 
   Shard& shard_;

@@ -21,7 +21,10 @@ class Prober::Probe final : public http::CallObserver {
                  .target = target,
                  .headers = http::HeaderLines(headers.data(), keyed ? 1 : 0),
                  .body = {}},
-                {.connect = seconds(1), .head = seconds(2), .between_bytes = seconds(1), .whole = seconds(3)},
+                {.connect = seconds(1),
+                 .head = seconds(2),
+                 .between_bytes = seconds(1),
+                 .whole = seconds(3)},
                 *this);
   }
 

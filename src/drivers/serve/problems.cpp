@@ -88,11 +88,13 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
     return told;
   };
   switch (record.end) {
-    case dispatch::End::over_budget: return api::insufficient_quota(
-        fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name));
+    case dispatch::End::over_budget:
+      return api::insufficient_quota(
+          fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name));
     case dispatch::End::over_rate:
-      return api::rate_limited(fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name),
-                               action.retry_after.value_or(seconds(1)));
+      return api::rate_limited(
+          fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name),
+          action.retry_after.value_or(seconds(1)));
     case dispatch::End::at_capacity:
       return say(api::ProblemKind::overloaded,
                  "every permitted site has as many requests as it may have; try again shortly");

@@ -11,8 +11,9 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& file,
                                                    const dispatch::RecordingStart& start) {
   std::FILE* opened = std::fopen(file.c_str(), "wb");
   if (opened == nullptr) {
-    return fail({ErrorCode::unavailable, Fault::us, Retry::no,
-                 fmt::format("the recording {} cannot be written: {}", file, std::strerror(errno))});
+    return fail(
+        {ErrorCode::unavailable, Fault::us, Retry::no,
+         fmt::format("the recording {} cannot be written: {}", file, std::strerror(errno))});
   }
   return std::unique_ptr<Recorder>(new Recorder(opened, start));
 }

@@ -17,10 +17,10 @@
 #include "adapters/http/server.h"
 #include "adapters/http/tls.h"
 #include "adapters/telemetry/log.h"
+#include "base/version.h"
 #include "drivers/serve/admin.h"
 #include "drivers/serve/books_files.h"
 #include "drivers/serve/front.h"
-#include "base/version.h"
 #include "drivers/serve/shard.h"
 #include "drivers/serve/surroundings.h"
 
@@ -65,7 +65,8 @@ http::ServerOptions server_options(const config::HttpLimits& limits) {
   return options;
 }
 
-Result<std::shared_ptr<const http::TlsContext>> listener_tls(const config::GatewayOptions& gateway) {
+Result<std::shared_ptr<const http::TlsContext>> listener_tls(
+    const config::GatewayOptions& gateway) {
   if (gateway.tls_certificate_file.empty()) return std::shared_ptr<const http::TlsContext>();
   return http::TlsContext::for_server({.certificate_file = gateway.tls_certificate_file,
                                        .key_file = gateway.tls_key_file,
@@ -77,9 +78,10 @@ Result<std::string> read_token(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::string token;
   if (!in || !std::getline(in, token) || token.empty()) {
-    return invalid_input(fmt::format(
-        "the admin token file {} cannot be read or is empty; make one with: "
-        "head -c 24 /dev/urandom | base64 > {}", file.string(), file.string()));
+    return invalid_input(
+        fmt::format("the admin token file {} cannot be read or is empty; make one with: "
+                    "head -c 24 /dev/urandom | base64 > {}",
+                    file.string(), file.string()));
   }
   return token;
 }
@@ -116,8 +118,10 @@ class Process {
 
     ShardOptions shard_options;
     fill_at_random(shard_options.random_seed);
-    shard_options.build = {.version = std::string(kVersion), .commit = {}, .build = std::string(kBuild)};
-    shard_options.dispatch.currency = ledger::parse_currency(configuration.gateway.currency).value();
+    shard_options.build = {
+        .version = std::string(kVersion), .commit = {}, .build = std::string(kBuild)};
+    shard_options.dispatch.currency =
+        ledger::parse_currency(configuration.gateway.currency).value();
 
     auto books = open_books(configuration);
     if (!books) return std::unexpected(std::move(books.error()));
@@ -138,7 +142,8 @@ class Process {
     announce();
     loop_.run();
     if (const Status closed = shard_->books().close(); !closed) {
-      log_->error("the journal could not be closed", {telemetry::field::detail(closed.error().message)});
+      log_->error("the journal could not be closed",
+                  {telemetry::field::detail(closed.error().message)});
       return kExitFailure;
     }
     return 0;
@@ -164,9 +169,10 @@ class Process {
     auto books = Books::open(*disk_, options, wall_now());
     if (!books) return books;
     const journal::RecoveryReport& found = (*books)->journal().recovery();
-    log_->info("journal open",
-               {telemetry::field::path(options.journal.directory),
-                telemetry::field::count("entries_read", static_cast<std::int64_t>(found.entries_read))});
+    log_->info(
+        "journal open",
+        {telemetry::field::path(options.journal.directory),
+         telemetry::field::count("entries_read", static_cast<std::int64_t>(found.entries_read))});
     if (!found.cut.empty()) {
       log_->warning("the journal's end was cut off", {telemetry::field::detail(found.cut)});
     }
@@ -177,11 +183,12 @@ class Process {
   Result<std::unique_ptr<Recorder>> record(Books& books, const Setting& setting,
                                            const ShardOptions& options, Instant began) const {
     if (options_.recording_file.empty()) return nullptr;
-    auto recorder = Recorder::create(options_.recording_file, {.options = options.dispatch,
-                                                               .at = began,
-                                                               .snapshot = setting.snapshot->digest,
-                                                               .journal = books.journal().id(),
-                                                               .position = books.ledger().position()});
+    auto recorder =
+        Recorder::create(options_.recording_file, {.options = options.dispatch,
+                                                   .at = began,
+                                                   .snapshot = setting.snapshot->digest,
+                                                   .journal = books.journal().id(),
+                                                   .position = books.ledger().position()});
     if (recorder) books.seal(began.wall, **recorder);
     return recorder;
   }
@@ -223,7 +230,9 @@ class Process {
     const config::Configuration& configuration = *shard_->setting()->configuration;
     const char* scheme = configuration.gateway.tls_certificate_file.empty() ? "http" : "https";
     for (const http::Endpoint& endpoint : bound_) {
-      log_->info("serving", {telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
+      log_->info(
+          "serving",
+          {telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
     }
     log_->info("admin listener", {telemetry::field::address(admin_bound_.to_string())});
   }
@@ -237,9 +246,10 @@ class Process {
     }
     draining_ = true;
     const Duration limit = shard_->setting()->configuration->gateway.drain_limit;
-    log_->info("draining", {telemetry::field::count("open_requests", static_cast<std::int64_t>(
-                                                                        shard_->dispatch().open_requests())),
-                            telemetry::field::duration("limit", limit)});
+    log_->info("draining",
+               {telemetry::field::count(
+                    "open_requests", static_cast<std::int64_t>(shard_->dispatch().open_requests())),
+                telemetry::field::duration("limit", limit)});
     admin_->set_draining();
     drain_limit_.emplace(loop_, [this] { shard_->stop_all(); });
     drain_limit_->arm_in(limit);
@@ -264,7 +274,8 @@ class Process {
     if (!kept) return reload_refused(kept.error().message);
     if (*tls != nullptr) server_->set_tls(*std::move(tls));
     shard_->adopt(*std::move(setting));
-    log_->info("configuration reloaded", {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
+    log_->info("configuration reloaded",
+               {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
   }
 
   void reload_refused(std::string_view why) {

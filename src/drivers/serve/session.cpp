@@ -88,10 +88,11 @@ void Session::open(const dispatch::OpenAttempt& action) {
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
-  const Status written = upstream_->engine.write_request(
-      question_, body_.view(),
-      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit, .continuation = {}},
-      upstream_request_);
+  const Status written = upstream_->engine.write_request(question_, body_.view(),
+                                                         {.upstream_model = offer.upstream_model,
+                                                          .output_limit = action.output_limit,
+                                                          .continuation = {}},
+                                                         upstream_request_);
   if (!written) {
     report_ = {.failure = answer::Failure::client_request,
                .http_status = 0,
@@ -273,7 +274,8 @@ void Session::on_complete() {
 void Session::on_failure(const http::CallFailure& failure) {
   if (engine_done_) return attempt_over(engines::Step::done);
   // A body that was cut may still have held a whole answer.
-  if (failure.phase == http::CallPhase::body && failure.trouble == http::CallTrouble::closed_early) {
+  if (failure.phase == http::CallPhase::body &&
+      failure.trouble == http::CallTrouble::closed_early) {
     decoder_->feed_end(engines::BodyEnd::cut);
     return take_deltas();
   }
@@ -358,8 +360,8 @@ void Session::watch_ran_out() {
   if (engine_done_) return attempt_over(engines::Step::done);
   if (call_.paused()) return watch_.arm_in(limits_.between_tokens);  // the client is the slow one
   report_.failure = answer_->begun() ? answer::Failure::stalled : answer::Failure::silent;
-  report_.site_message = answer_->begun() ? "no token came within the limit"
-                                          : "no first token came within the limit";
+  report_.site_message =
+      answer_->begun() ? "no token came within the limit" : "no first token came within the limit";
   end_attempt(report_.failure);
 }
 

@@ -142,10 +142,10 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   std::optional<answer::Answer> answer_;
   std::optional<api::StreamWriter> writer_;
   std::optional<api::WholeAssembler> assembler_;
-  std::string out_;       // for the client, not handed over yet
-  Tokens released_{0};    // deltas that may leave
-  Tokens reported_{0};    // deltas that dispatch knows of
-  Tokens seen_{0};        // deltas that have come
+  std::string out_;     // for the client, not handed over yet
+  Tokens released_{0};  // deltas that may leave
+  Tokens reported_{0};  // deltas that dispatch knows of
+  Tokens seen_{0};      // deltas that have come
   bool first_token_told_ = false;
   bool engine_done_ = false;
 };

@@ -33,7 +33,8 @@ Result<std::string> read_credential(const fleet::Engine& engine) {
   if (engine.credential_env.empty()) return std::string();
   const char* value = std::getenv(engine.credential_env.c_str());
   if (value == nullptr || *value == '\0') {
-    return invalid_input(fmt::format("the environment variable {} is not set", engine.credential_env));
+    return invalid_input(
+        fmt::format("the environment variable {} is not set", engine.credential_env));
   }
   return std::string(value);
 }
@@ -55,11 +56,12 @@ Result<http::PoolOptions> pool_options(const fleet::Site& site, const engines::E
   options.idle_max = static_cast<std::size_t>(limits.idle_connections_per_site_max);
   options.idle_time = engine.capabilities().idle_close - kLeaveEarlier;
   if (url.origin.tls) {
-    auto tls = http::TlsContext::for_client({.ca_file = site.engine.ca_file,
-                                             .certificate_file = site.engine.client_certificate_file,
-                                             .key_file = site.engine.client_key_file,
-                                             .server_name = {},
-                                             .verify = true});
+    auto tls =
+        http::TlsContext::for_client({.ca_file = site.engine.ca_file,
+                                      .certificate_file = site.engine.client_certificate_file,
+                                      .key_file = site.engine.client_key_file,
+                                      .server_name = {},
+                                      .verify = true});
     if (!tls) return std::unexpected(std::move(tls.error()));
     options.tls = *std::move(tls);
   }
@@ -78,8 +80,8 @@ Result<std::shared_ptr<Upstream>> make_upstream(http::Loop& loop, const fleet::S
   if (!options) return std::unexpected(std::move(options.error()));
   auto credential = read_credential(site.engine);
   if (!credential) return std::unexpected(std::move(credential.error()));
-  auto upstream = std::make_shared<Upstream>(loop, site.engine, *engine, *std::move(url),
-                                             *std::move(options));
+  auto upstream =
+      std::make_shared<Upstream>(loop, site.engine, *engine, *std::move(url), *std::move(options));
   if (!credential->empty()) upstream->authorization = "Bearer " + *credential;
   return upstream;
 }

@@ -66,7 +66,8 @@ Session* Shard::take_session() {
 void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }
 
 std::string Shard::request_id(dispatch::RequestRef ref) const {
-  return ledger::to_string(ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
+  return ledger::to_string(
+      ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
 }
 
 void Shard::ended(Session& session) {
@@ -92,10 +93,11 @@ const std::string& Shard::keep_record(Session& session) {
 
 void Shard::log_failed_attempt(Session& session, std::string_view site,
                                const answer::FailureReport& report) {
-  log_.warning("an attempt failed",
-               {telemetry::field::request({.journal = journal_id(), .number = record(session.ref()).number}),
-                telemetry::field::site(site), telemetry::field::failure(report.failure),
-                telemetry::field::http_status(report.http_status)});
+  log_.warning(
+      "an attempt failed",
+      {telemetry::field::request({.journal = journal_id(), .number = record(session.ref()).number}),
+       telemetry::field::site(site), telemetry::field::failure(report.failure),
+       telemetry::field::http_status(report.http_status)});
 }
 
 void Shard::write_metrics(std::string& out) {
@@ -145,7 +147,8 @@ void Shard::turn_end() {
   // at all fails over in the same turn. Each round ends an attempt or a
   // request, so the rounds are bounded.
   while (!waiting_.empty()) {
-    if (const Status written = books_->write(loop_.now()); !written) return journal_failed(written.error());
+    if (const Status written = books_->write(loop_.now()); !written)
+      return journal_failed(written.error());
     performing_.swap(waiting_);
     for (const dispatch::Action& action : performing_) perform(action);
     performing_.clear();

@@ -102,7 +102,7 @@ class Shard {
   // What waits for the turn's entries to be written, in order.
   std::vector<dispatch::Action> waiting_;
   std::vector<dispatch::Action> performing_;
-  bool broken_ = false;  // the journal has failed
+  bool broken_ = false;                             // the journal has failed
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   Prober prober_;

@@ -17,7 +17,8 @@ config::Surroundings surroundings() {
   around.now = wall_now();
   around.strategies = placement::strategy_names();
   around.engine_kinds.clear();
-  for (const std::string_view kind : engines::engine_kinds()) around.engine_kinds.emplace_back(kind);
+  for (const std::string_view kind : engines::engine_kinds())
+    around.engine_kinds.emplace_back(kind);
   return around;
 }
 
