@@ -37,53 +37,60 @@ struct Objective {
   std::uint64_t per_token = 0;    // ns
 };
 
-// What all the offers of a snapshot have in common for one decision.
-struct FieldColumns {
-  std::span<const OfferPrice> prices;     // by OfferId
-  OfferPrice dearest;                     // no price of any offer is above these
-  std::span<const Pace> paces;            // by OfferId
-  std::span<const std::uint32_t> cached;  // expected tokens by OfferId, none above the prompt's
+// An offer whose site is likely to have part of this request's prompt.
+struct WarmOffer {
+  std::uint32_t offer = 0;
+  std::uint32_t cached = 0;  // tokens of the prompt, not more than it has
+};
+
+// Where a field looks things up.
+struct FieldSources {
+  const LoadBook& loads;
+  std::span<const OfferPrice> prices;   // by OfferId
+  OfferPrice dearest;                   // no price of any offer is above these
+  std::span<const std::uint32_t> cold;  // the candidates that expect nothing cached: OfferIds
+  std::span<const WarmOffer> warm;      // and the others
 };
 
 // Views and numbers only; lives for one decision. Strategies take it by value:
 // what stands in a copy of their own need not be read anew for each offer.
 class Field {
  public:
-  // Requires: candidates rise.
   Field(const Demand& demand, const Workload& work, const Objective& objective,
-        const LoadBook& loads, const FieldColumns& columns,
-        std::span<const std::uint32_t> candidates)
+        const FieldSources& sources)
       : demand_(&demand),
-        loads_(&loads),
+        loads_(&sources.loads),
         work_(work),
         objective_(objective),
-        candidates_(candidates),
-        prices_(columns.prices.data()),
-        paces_(columns.paces.data()),
-        cached_(columns.cached.data()),
-        narrow_(fits_64_bits(work, columns.dearest)) {}
+        cold_(sources.cold),
+        warm_(sources.warm),
+        prices_(sources.prices.data()),
+        paces_(sources.loads.paces().data()),
+        narrow_(fits_64_bits(work, sources.dearest)) {}
 
   [[nodiscard]] const Demand& demand() const { return *demand_; }
   [[nodiscard]] const Workload& work() const { return work_; }
   [[nodiscard]] const LoadBook& loads() const { return *loads_; }
 
-  // Calls `visit(offer)` for each candidate, in rising order of id.
+  // Calls `visit(offer, cached)` for each candidate, with the tokens of the
+  // prompt that it is likely to have. In no order that means anything: those
+  // that have some come first.
   template <typename Visit>
   void for_each(Visit&& visit) const {
-    for (const std::uint32_t offer : candidates_) visit(OfferId(offer));
+    for (const WarmOffer warm : warm_) visit(OfferId(warm.offer), std::uint64_t{warm.cached});
+    // Most have nothing, and nothing times a price need not be computed.
+    for (const std::uint32_t offer : cold_) visit(OfferId(offer), std::uint64_t{0});
   }
 
-  [[nodiscard]] std::uint64_t cached_tokens(OfferId offer) const { return cached_[offer.value()]; }
-
-  // ns from now until the first token is here.
-  [[nodiscard]] std::uint64_t first_token(OfferId offer) const {
-    return first_token(offer, paces_[offer.value()]);
+  // ns from now until the first token is here, with `cached` tokens of the
+  // prompt at hand.
+  [[nodiscard]] std::uint64_t first_token(OfferId offer, std::uint64_t cached) const {
+    return first_token(paces_[offer.value()], cached);
   }
   // The same at a pace of the caller's choice.
-  [[nodiscard]] std::uint64_t first_token(OfferId offer, const Pace& pace) const {
-    const unsigned __int128 scaled =
-        wide(work_.prompt_bytes) * pace.per_byte +
-        wide(work_.prompt_tokens - cached_tokens(offer)) * pace.prefill;
+  [[nodiscard]] std::uint64_t first_token(const Pace& pace, std::uint64_t cached) const {
+    const unsigned __int128 scaled = wide(work_.prompt_bytes) * pace.per_byte +
+                                     wide(work_.prompt_tokens - cached) * pace.prefill;
     return pace.wait + static_cast<std::uint64_t>(scaled >> kFractionBits);
   }
   // ns between the output tokens of one sequence.
@@ -92,16 +99,16 @@ class Field {
   }
 
   // pico-units owed to the supplier, not rounded.
-  [[nodiscard]] unsigned __int128 cost(OfferId offer) const {
-    if (narrow_) return cost_in<std::uint64_t>(offer.value());
-    return cost_in<unsigned __int128>(offer.value());
+  [[nodiscard]] unsigned __int128 cost(OfferId offer, std::uint64_t cached) const {
+    if (narrow_) return cost_in<std::uint64_t>(offer, cached);
+    return cost_in<unsigned __int128>(offer, cached);
   }
 
   // By how many ns the whole answer is late, measured against its objective:
   // what the first token exceeds it, and what all further tokens of one
   // sequence exceed it. Zero says within the objective.
-  [[nodiscard]] std::uint64_t lateness(OfferId offer) const {
-    return excess(first_token(offer), objective_.first_token) +
+  [[nodiscard]] std::uint64_t lateness(OfferId offer, std::uint64_t cached) const {
+    return excess(first_token(offer, cached), objective_.first_token) +
            excess(per_token(offer), objective_.per_token) * work_.sequence_tokens;
   }
 
@@ -121,10 +128,9 @@ class Field {
   }
 
   template <typename Sum>
-  [[nodiscard]] Sum cost_in(std::size_t offer) const {
-    const OfferPrice& price = prices_[offer];
-    const Sum cached = cached_[offer];
-    return (Sum{work_.prompt_tokens} - cached) * price.prompt + cached * price.cached +
+  [[nodiscard]] Sum cost_in(OfferId offer, std::uint64_t cached) const {
+    const OfferPrice& price = prices_[offer.value()];
+    return Sum{work_.prompt_tokens - cached} * price.prompt + Sum{cached} * price.cached +
            Sum{work_.output_tokens} * price.output;
   }
 
@@ -132,11 +138,11 @@ class Field {
   const LoadBook* loads_;
   Workload work_;
   Objective objective_;
-  std::span<const std::uint32_t> candidates_;
+  std::span<const std::uint32_t> cold_;
+  std::span<const WarmOffer> warm_;
   // By OfferId.
   const OfferPrice* prices_;
   const Pace* paces_;
-  const std::uint32_t* cached_;
   bool narrow_;
 };
 

@@ -24,6 +24,27 @@ std::uint64_t price(const fleet::Offer& offer, TokenKind kind) {
   return bounded(offer.prices[kind].count(), std::numeric_limits<std::int64_t>::max());
 }
 
+// The offers of each alias: of all its variants, wherever they are.
+std::vector<Shelf> shelves_of(const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
+  std::vector<std::vector<Shelf::Placed>> by_variant(catalog.variants.size());
+  fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
+    by_variant[offer.variant.value()].push_back({id, offer.site});
+  });
+  std::vector<Shelf> shelves;
+  for (const catalog::Alias& alias : catalog.aliases) {
+    std::vector<Shelf::Placed> offers;
+    for (const VariantId variant : alias.variants) {
+      const auto& more = by_variant[variant.value()];
+      offers.insert(offers.end(), more.begin(), more.end());
+    }
+    std::ranges::sort(offers);
+    const auto repeated = std::ranges::unique(offers);
+    offers.erase(repeated.begin(), repeated.end());
+    shelves.emplace_back(offers, fleet.offers.size(), fleet.sites.size());
+  }
+  return shelves;
+}
+
 }  // namespace
 
 Result<Placement> Placement::create(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
@@ -33,36 +54,14 @@ Result<Placement> Placement::create(const catalog::Catalog& catalog, const fleet
   return Placement(catalog, fleet, *std::move(made));
 }
 
-std::vector<std::vector<Placement::Placed>> Placement::offers_by_alias(
-    const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
-  std::vector<std::vector<Placed>> by_variant(catalog.variants.size());
-  fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
-    by_variant[offer.variant.value()].push_back(
-        {static_cast<std::uint32_t>(id.value()), static_cast<std::uint32_t>(offer.site.value())});
-  });
-  std::vector<std::vector<Placed>> by_alias;
-  for (const catalog::Alias& alias : catalog.aliases) {
-    auto& offers = by_alias.emplace_back();
-    for (const VariantId variant : alias.variants) {
-      const auto& more = by_variant[variant.value()];
-      offers.insert(offers.end(), more.begin(), more.end());
-    }
-    std::ranges::sort(offers);
-    const auto repeated = std::ranges::unique(offers);
-    offers.erase(repeated.begin(), repeated.end());
-  }
-  return by_alias;
-}
-
 Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
                      std::unique_ptr<Strategy> strategy)
     : catalog_(&catalog),
       fleet_(&fleet),
       strategy_(std::move(strategy)),
-      offers_(offers_by_alias(catalog, fleet)),
+      shelves_(shelves_of(catalog, fleet)),
       loads_(fleet),
-      ranking_(kCandidatesKept),
-      cached_(fleet.offers.size(), 0) {
+      ranking_(kCandidatesKept) {
   for (const fleet::Offer& offer : fleet.offers) {
     prices_.push_back({.prompt = price(offer, TokenKind::prompt),
                        .cached = price(offer, TokenKind::cached_read),
@@ -89,57 +88,58 @@ Objective Placement::objective(const Demand& demand) const {
           .per_token = bounded(latency.per_token.count(), most)};
 }
 
-std::span<const std::uint32_t> Placement::candidates(AliasId alias, const BitSet& allowed,
-                                                     std::vector<std::uint32_t>& scratch) const {
-  const auto& offers = offers_[alias.value()];
-  if (scratch.size() < offers.size()) scratch.resize(offers.size());
-  // Which sites are allowed is as good as random, so a branch on it would be
-  // guessed wrong half of the time: every offer is written, and the next one
-  // overwrites it unless it counts.
-  std::size_t count = 0;
-  for (const Placed& placed : offers) {
-    scratch[count] = placed.offer;
-    count += allowed.contains(placed.site) ? 1U : 0U;
-  }
-  return std::span(scratch).first(count);
+void Placement::gather(const Demand& demand, const Workload& work, const BitSet& allowed,
+                       Candidates& candidates) const {
+  HANSE_CHECK(allowed.size() == fleet_->sites.size());
+  HANSE_CHECK(demand.alias.value() < shelves_.size());
+  const Shelf& shelf = shelves_[demand.alias.value()];
+  candidates.cold_sites.assign(allowed);
+  gather_warm(demand, work, candidates);
+  if (candidates.cold.size() < shelf.size()) candidates.cold.resize(shelf.size());
+  candidates.cold_count = shelf.find_at(candidates.cold_sites, candidates.scratch, candidates.cold);
 }
 
-void Placement::expect_cached(const Demand& demand, const Workload& work,
-                              std::vector<std::uint32_t>& cached) const {
+void Placement::gather_warm(const Demand& demand, const Workload& work,
+                            Candidates& candidates) const {
+  candidates.warm.clear();
+  const Shelf& shelf = shelves_[demand.alias.value()];
   for (const auto share : learned_.cached_shares(demand)) {
-    const std::uint64_t expected = Learned::cached_tokens(share, work.prompt_tokens);
+    if (!candidates.cold_sites.contains(share.site.value())) continue;
+    candidates.cold_sites.erase(share.site.value());
+    const std::uint64_t cached = Learned::cached_tokens(share, work.prompt_tokens);
     for (const OfferId offer : loads_.offers_at(share.site)) {
-      cached[offer.value()] = static_cast<std::uint32_t>(expected);
+      if (!shelf.holds(offer)) continue;
+      candidates.warm.push_back(
+          {static_cast<std::uint32_t>(offer.value()), static_cast<std::uint32_t>(cached)});
     }
   }
 }
 
-void Placement::forget_cached(const Demand& demand, std::vector<std::uint32_t>& cached) const {
-  for (const auto share : learned_.cached_shares(demand)) {
-    for (const OfferId offer : loads_.offers_at(share.site)) cached[offer.value()] = 0;
-  }
+Field Placement::field(const Demand& demand, const Workload& work,
+                       const Candidates& candidates) const {
+  return {demand, work, objective(demand),
+          FieldSources{.loads = loads_,
+                       .prices = prices_,
+                       .dearest = dearest_,
+                       .cold = std::span(candidates.cold).first(candidates.cold_count),
+                       .warm = candidates.warm}};
 }
 
-FieldColumns Placement::columns(std::span<const std::uint32_t> cached) const {
-  return {.prices = prices_, .dearest = dearest_, .paces = loads_.paces(), .cached = cached};
-}
-
-Prediction Placement::predict(const Field& field, OfferId offer) const {
+Prediction Placement::predict(const Field& field, OfferId offer, std::uint64_t cached) const {
   const Workload& work = field.work();
-  const std::uint64_t cached = field.cached_tokens(offer);
   const Pace promised = loads_.promise(offer);
   TokenCounts counts;
   counts[TokenKind::prompt] = tokens(work.prompt_tokens - cached);
   counts[TokenKind::cached_read] = tokens(cached);
   counts[TokenKind::output] = tokens(work.output_tokens);
-  return {.first_token = duration(field.first_token(offer)),
+  return {.first_token = duration(field.first_token(offer, cached)),
           .per_token = duration(field.per_token(offer)),
           .cost = cost(counts, fleet_->offers[offer].prices),
           .prompt = tokens(work.prompt_tokens),
           .cached = tokens(cached),
           .output = tokens(work.output_tokens),
           .sequences = std::clamp(field.demand().choices, 1, 1 << 20),
-          .promised_first_token = duration(field.first_token(offer, promised)),
+          .promised_first_token = duration(field.first_token(promised, cached)),
           .promised_per_token = duration(promised.decode)};
 }
 
@@ -147,29 +147,25 @@ Candidate Placement::candidate(const Field& field, const Ranked& chosen,
                                const Ranked& ranked) const {
   const bool is_chosen = ranked.offer == chosen.offer;
   return {.offer = ranked.offer,
-          .prediction = predict(field, ranked.offer),
-          .within_objective = field.lateness(ranked.offer) == 0,
+          .prediction = predict(field, ranked.offer, ranked.cached),
+          .within_objective = field.lateness(ranked.offer, ranked.cached) == 0,
           .reason = is_chosen ? Reason::chosen : strategy_->why_not(chosen.score, ranked.score)};
 }
 
 Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant now) {
-  HANSE_CHECK(allowed.size() == fleet_->sites.size());
-  HANSE_CHECK(demand.alias.value() < offers_.size());
   loads_.relax(now.monotonic);
-
   const Workload work = workload(demand);
-  expect_cached(demand, work, cached_);
-  const auto offers = candidates(demand.alias, allowed, candidates_);
-  const Field field(demand, work, objective(demand), loads_, columns(cached_), offers);
+  gather(demand, work, allowed, candidates_);
+  const Field here = field(demand, work, candidates_);
   ranking_.clear();
-  strategy_->rank(field, ranking_);
+  strategy_->rank(here, ranking_);
 
   Decision decision;
-  decision.candidates = static_cast<std::uint32_t>(offers.size());
+  decision.candidates =
+      static_cast<std::uint32_t>(candidates_.cold_count + candidates_.warm.size());
   for (const Ranked& ranked : ranking_.best()) {
-    decision.best.push(candidate(field, ranking_.best().front(), ranked));
+    decision.best.push(candidate(here, ranking_.best().front(), ranked));
   }
-  forget_cached(demand, cached_);
   if (!decision.best.empty()) {
     decision.chosen = decision.best[0].offer;
     strategy_->chose(demand, decision.chosen);
@@ -178,29 +174,25 @@ Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant 
 }
 
 std::vector<Candidate> Placement::explain(const Demand& demand, const BitSet& allowed) const {
-  HANSE_CHECK(allowed.size() == fleet_->sites.size());
-  HANSE_CHECK(demand.alias.value() < offers_.size());
   const Workload work = workload(demand);
-  std::vector<std::uint32_t> cached(cached_.size(), 0);
-  expect_cached(demand, work, cached);
-  std::vector<std::uint32_t> scratch;
-  const auto offers = candidates(demand.alias, allowed, scratch);
-  const Field field(demand, work, objective(demand), loads_, columns(cached), offers);
-  Ranking ranking(std::max<std::size_t>(offers.size(), 1));
-  strategy_->rank(field, ranking);
+  Candidates candidates;
+  gather(demand, work, allowed, candidates);
+  const Field here = field(demand, work, candidates);
+  Ranking ranking(std::max<std::size_t>(prices_.size(), 1));
+  strategy_->rank(here, ranking);
 
   std::vector<Candidate> explained;
   for (const Ranked& ranked : ranking.best()) {
-    explained.push_back(candidate(field, ranking.best().front(), ranked));
+    explained.push_back(candidate(here, ranking.best().front(), ranked));
   }
   return explained;
 }
 
 Prediction Placement::predict(const Demand& demand, OfferId offer) const {
   const Workload work = workload(demand);
-  std::vector<std::uint32_t> cached(cached_.size(), 0);
-  expect_cached(demand, work, cached);
-  return predict(Field(demand, work, objective(demand), loads_, columns(cached), {}), offer);
+  const SiteId site = fleet_->offers[offer].site;
+  const Tokens cached = learned_.cached_tokens(demand, site, tokens(work.prompt_tokens));
+  return predict(field(demand, work, {}), offer, bounded(cached.count(), work.prompt_tokens));
 }
 
 }  // namespace hanse::placement

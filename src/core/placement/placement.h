@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +20,8 @@
 #include "core/placement/field.h"
 #include "core/placement/learned.h"
 #include "core/placement/load_book.h"
+#include "core/placement/ranking.h"
+#include "core/placement/shelf.h"
 #include "core/placement/strategy.h"
 
 namespace hanse::placement {
@@ -54,46 +55,40 @@ class Placement {
   [[nodiscard]] const Learned& learned() const { return learned_; }
 
  private:
-  // An offer of an alias, and where it is.
-  struct Placed {
-    std::uint32_t offer = 0;
-    std::uint32_t site = 0;
-
-    auto operator<=>(const Placed&) const = default;
+  // The candidates of a decision, in memory that the next one uses again.
+  struct Candidates {
+    std::vector<std::uint32_t> cold;
+    std::size_t cold_count = 0;  // of `cold`, which never shrinks
+    std::vector<WarmOffer> warm;
+    BitSet cold_sites;
+    BitSet scratch;
   };
 
   Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
             std::unique_ptr<Strategy> strategy);
-  static std::vector<std::vector<Placed>> offers_by_alias(const catalog::Catalog& catalog,
-                                                          const fleet::Fleet& fleet);
 
   [[nodiscard]] Workload workload(const Demand& demand) const;
   [[nodiscard]] Objective objective(const Demand& demand) const;
-  // The offers of `alias` at sites in `allowed`, written into `scratch`.
-  std::span<const std::uint32_t> candidates(AliasId alias, const BitSet& allowed,
-                                            std::vector<std::uint32_t>& scratch) const;
-  // Writes what the tenant is likely to find cached, or clears it again.
-  void expect_cached(const Demand& demand, const Workload& work,
-                     std::vector<std::uint32_t>& cached) const;
-  void forget_cached(const Demand& demand, std::vector<std::uint32_t>& cached) const;
-  [[nodiscard]] FieldColumns columns(std::span<const std::uint32_t> cached) const;
-  [[nodiscard]] Prediction predict(const Field& field, OfferId offer) const;
+  // The offers of the demand's alias at sites in `allowed`.
+  void gather(const Demand& demand, const Workload& work, const BitSet& allowed,
+              Candidates& candidates) const;
+  void gather_warm(const Demand& demand, const Workload& work, Candidates& candidates) const;
+  [[nodiscard]] Field field(const Demand& demand, const Workload& work,
+                            const Candidates& candidates) const;
+  [[nodiscard]] Prediction predict(const Field& field, OfferId offer, std::uint64_t cached) const;
   [[nodiscard]] Candidate candidate(const Field& field, const Ranked& chosen,
                                     const Ranked& ranked) const;
 
   const catalog::Catalog* catalog_;
   const fleet::Fleet* fleet_;
   std::unique_ptr<Strategy> strategy_;
-  std::vector<OfferPrice> prices_;           // by OfferId
-  OfferPrice dearest_;                       // the largest of each
-  std::vector<std::vector<Placed>> offers_;  // by AliasId, rising
+  std::vector<OfferPrice> prices_;  // by OfferId
+  OfferPrice dearest_;              // the largest of each
+  std::vector<Shelf> shelves_;      // by AliasId
   LoadBook loads_;
   Learned learned_;
   Ranking ranking_;
-  // Scratch: the candidates of a decision, and the expected cached tokens by
-  // OfferId, which are all zero between decisions.
-  std::vector<std::uint32_t> candidates_;
-  std::vector<std::uint32_t> cached_;
+  Candidates candidates_;
 };
 
 }  // namespace hanse::placement

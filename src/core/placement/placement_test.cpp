@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/placement/testing/small_grid.h"
@@ -169,43 +170,60 @@ TEST(Placement, OnlyOffersOfTheAliassVariantsAreCandidates) {
 }
 
 // The loop over the offers, which skips what it can, against the plain
-// definition: smallest by (lateness, price, id).
+// definition: smallest by (lateness, price, id). Some offers share a site, some
+// sites are not allowed, some have what the tenant sent before.
 RC_GTEST_PROP(PlacementProperty, TheChosenIsTheSmallestByLatenessPriceAndId, ()) {
   Grid grid = empty_grid();
-  const int offers = *rc::gen::inRange(1, 40);
+  const int offers = *rc::gen::inRange(1, 80);
   for (int i = 0; i < offers; ++i) {
-    grid.add({.prompt_price = *rc::gen::inRange<std::int64_t>(0, 5),
-              .output_price = *rc::gen::inRange<std::int64_t>(0, 5),
-              .first_token = milliseconds(*rc::gen::inRange<std::int64_t>(0, 3'000)),
-              .decode_per_second = *rc::gen::inRange<std::int64_t>(1, 40)});
+    const Wanted wanted{.prompt_price = *rc::gen::inRange<std::int64_t>(0, 5),
+                        .cached_price = *rc::gen::inRange<std::int64_t>(0, 5),
+                        .output_price = *rc::gen::inRange<std::int64_t>(0, 5),
+                        .first_token = milliseconds(*rc::gen::inRange<std::int64_t>(0, 3'000)),
+                        .decode_per_second = *rc::gen::inRange<std::int64_t>(1, 40)};
+    if (i == 0 || *rc::gen::inRange(0, 4) != 0) {
+      grid.add(wanted);
+    } else {
+      grid.add_offer(SiteId(*rc::gen::inRange<std::size_t>(0, grid.fleet.sites.size())), wanted);
+    }
   }
-  const Placement placement = grid.placement();
+  Placement placement = grid.placement();
+  BitSet allowed(grid.fleet.sites.size());
+  for (std::size_t i = 0; i < allowed.size(); ++i) {
+    if (*rc::gen::inRange(0, 3) != 0) allowed.insert(i);
+    if (*rc::gen::inRange(0, 4) != 0) continue;
+    const auto cached = *rc::gen::inRange<std::int64_t>(0, 101);
+    placement.learned().observe(demand(), SiteId(i), testing::usage(100 - cached, cached, 100));
+  }
   Demand asked = demand();
   asked.prompt_bytes = *rc::gen::inRange<std::int64_t>(0, 4'000);
   asked.output_limit = Tokens(*rc::gen::inRange<std::int64_t>(0, 300));
 
   using Key = std::tuple<std::int64_t, std::int64_t, std::size_t>;
   std::vector<Key> keys;
-  for (std::size_t i = 0; i < grid.fleet.offers.size(); ++i) {
-    const Prediction p = placement.predict(asked, OfferId(i));
+  grid.fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
+    if (!allowed.contains(offer.site.value())) return;
+    const Prediction p = placement.predict(asked, id);
     const std::int64_t late =
         std::max<std::int64_t>((p.first_token - milliseconds(1'500)).count(), 0) +
         std::max<std::int64_t>((p.per_token - milliseconds(100)).count(), 0) * p.output.count();
-    const auto& prices = grid.fleet.offers[OfferId(i)].prices;
-    const std::int64_t pico = p.prompt.count() * prices[TokenKind::prompt].count() +
-                              p.output.count() * prices[TokenKind::output].count();
-    keys.emplace_back(late, pico, i);
-  }
+    const std::int64_t pico =
+        (p.prompt - p.cached).count() * offer.prices[TokenKind::prompt].count() +
+        p.cached.count() * offer.prices[TokenKind::cached_read].count() +
+        p.output.count() * offer.prices[TokenKind::output].count();
+    keys.emplace_back(late, pico, id.value());
+  });
   std::ranges::sort(keys);
-  const auto candidates = placement.explain(asked, grid.all());
+  const auto candidates = placement.explain(asked, allowed);
   RC_ASSERT(candidates.size() == keys.size());
-  Placement deciding = grid.placement();
-  const Decision decision = deciding.decide(asked, grid.all(), at(seconds(0)));
+  const Decision decision = placement.decide(asked, allowed, at(seconds(0)));
+  RC_ASSERT(decision.candidates == keys.size());
   for (std::size_t k = 0; k < keys.size(); ++k) {
     RC_ASSERT(candidates[k].offer.value() == std::get<2>(keys[k]));
     RC_ASSERT(candidates[k].within_objective == (std::get<0>(keys[k]) == 0));
     if (k < decision.best.size()) {
       RC_ASSERT(decision.best[k].offer == candidates[k].offer);
+      RC_ASSERT(decision.best[k].prediction == candidates[k].prediction);
     }
   }
 }

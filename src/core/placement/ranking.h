@@ -29,9 +29,15 @@ struct Score {
 struct Ranked {
   Score score;
   OfferId offer;
+  std::uint64_t cached = 0;  // the tokens that the score reckons with
+
+  friend bool operator<(const Ranked& a, const Ranked& b) {
+    return a.score == b.score ? a.offer < b.offer : a.score < b.score;
+  }
 };
 
-// Holds at most `capacity` candidates, best first; ties break by offer id.
+// Holds at most `capacity` candidates, best first; ties break by offer id, in
+// whatever order they come.
 class Ranking {
  public:
   explicit Ranking(std::size_t capacity) : capacity_(capacity) {
@@ -44,32 +50,29 @@ class Ranking {
     bar_ = kNoBar;
   }
 
-  // What a candidate must stay below to be kept: lets a strategy skip what it
+  // What a candidate must not exceed to be kept: lets a strategy skip what it
   // need not compute.
-  [[nodiscard]] const Score& bar() const { return bar_; }
+  [[nodiscard]] const Score& bar() const { return bar_.score; }
 
-  // Requires: offers come in rising order of id, so that of equal scores the
-  // one that came first stays ahead; `score.first` is not the largest number
-  // there is.
-  void add(OfferId offer, const Score& score) {
-    if (score < bar_) insert({score, offer});
+  // Requires: `score.first` is not the largest number there is.
+  void add(const Ranked& candidate) {
+    if (candidate < bar_) insert(candidate);
   }
 
   [[nodiscard]] std::span<const Ranked> best() const { return best_; }
 
  private:
-  static constexpr Score kNoBar{std::numeric_limits<std::uint64_t>::max(), 0};
+  static constexpr Ranked kNoBar{{std::numeric_limits<std::uint64_t>::max(), 0}, OfferId(), 0};
 
   void insert(const Ranked& ranked) {
     if (best_.size() == capacity_) best_.pop_back();
-    const auto better = [](const Ranked& a, const Ranked& b) { return a.score < b.score; };
-    best_.insert(std::upper_bound(best_.begin(), best_.end(), ranked, better), ranked);
-    if (best_.size() == capacity_) bar_ = best_.back().score;
+    best_.insert(std::upper_bound(best_.begin(), best_.end(), ranked), ranked);
+    if (best_.size() == capacity_) bar_ = best_.back();
   }
 
   std::size_t capacity_;
   std::vector<Ranked> best_;
-  Score bar_ = kNoBar;
+  Ranked bar_ = kNoBar;  // the last one kept, once there are enough
 };
 
 }  // namespace hanse::placement

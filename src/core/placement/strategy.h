@@ -25,8 +25,8 @@ class Strategy {
  public:
   virtual ~Strategy() = default;
 
-  // Adds every candidate of `field` to `ranking`, in order of offer id; the
-  // best one will be chosen. Changes nothing: the same question may be asked
+  // Adds the candidates of `field` to `ranking`, at least those that it keeps;
+  // the best one will be chosen. Changes nothing: the same question may be asked
   // for an explanation.
   virtual void rank(Field field, Ranking& ranking) const = 0;
 

@@ -12,9 +12,9 @@ class LeastOutstandingTokens final : public Strategy {
   explicit LeastOutstandingTokens(std::uint64_t seed) { static_cast<void>(seed); }
 
   void rank(Field field, Ranking& ranking) const override {
-    field.for_each([&](OfferId offer) {
+    field.for_each([&](OfferId offer, std::uint64_t cached) {
       const std::int64_t tokens = field.loads().of(offer).outstanding_tokens.count();
-      ranking.add(offer, {static_cast<std::uint64_t>(tokens), 0});
+      ranking.add({{static_cast<std::uint64_t>(tokens), 0}, offer, cached});
     });
   }
 

@@ -16,9 +16,9 @@ class RoundRobin final : public Strategy {
   void rank(Field field, Ranking& ranking) const override {
     const std::size_t alias = field.demand().alias.value();
     const std::size_t next = alias < next_.size() ? next_[alias] : 0;
-    field.for_each([&](OfferId offer) {
+    field.for_each([&](OfferId offer, std::uint64_t cached) {
       const bool already_had_its_turn = offer.value() < next;
-      ranking.add(offer, {already_had_its_turn ? std::uint64_t{1} : 0, 0});
+      ranking.add({{already_had_its_turn ? std::uint64_t{1} : 0, 0}, offer, cached});
     });
   }
 
