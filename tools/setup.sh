@@ -30,9 +30,9 @@ readonly DEBIAN_BUILD=(
   clang-19 lld-19 llvm-19 libclang-rt-19-dev libstdc++-12-dev
   cmake ninja-build make ccache pkg-config
   python3 python3-venv ca-certificates
-  libboost1.81-dev libssl-dev libsimdjson-dev libsqlite3-dev libpq-dev
+  libssl-dev libsimdjson-dev libsqlite3-dev
   libtomlplusplus-dev libcli11-dev libfmt-dev libspdlog-dev
-  nlohmann-json3-dev libre2-dev
+  nlohmann-json3-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
 )
 # libgomp1 is the one library that llama.cpp's wheel expects of the system.
