@@ -10,9 +10,9 @@ namespace hanse {
 
 }  // namespace hanse
 
-#define HANSE_CHECK(expression)                                      \
-  do {                                                               \
-    if (!(expression)) [[unlikely]] {                                \
-      ::hanse::check_failed(#expression, __FILE__, __LINE__);        \
-    }                                                                \
+#define HANSE_CHECK(expression)                               \
+  do {                                                        \
+    if (!(expression)) [[unlikely]] {                         \
+      ::hanse::check_failed(#expression, __FILE__, __LINE__); \
+    }                                                         \
   } while (false)

@@ -83,7 +83,8 @@ Result<TokenPrice> parse_price_per_million(std::string_view text) {
   auto value = parse_fixed(text, 6, "a price per million tokens");
   if (!value) return std::unexpected(std::move(value.error()));
   if (*value < 0) {
-    return invalid_input(fmt::format("'{}' is not a price per million tokens: it is negative", text));
+    return invalid_input(
+        fmt::format("'{}' is not a price per million tokens: it is negative", text));
   }
   return TokenPrice(*value);
 }

@@ -16,13 +16,13 @@ enum class ErrorCode : std::uint8_t {
   unauthenticated,  // no key, or a key nobody knows
   forbidden,        // known, but may not
   not_found,
-  conflict,         // already there, already ended
+  conflict,  // already there, already ended
   over_budget,
   over_rate,
-  at_capacity,      // a bound of ours was reached
-  unavailable,      // the other side is down or unreachable
+  at_capacity,  // a bound of ours was reached
+  unavailable,  // the other side is down or unreachable
   timed_out,
-  broken,           // the other side answered nonsense, or bytes on disk are damaged
+  broken,  // the other side answered nonsense, or bytes on disk are damaged
   cancelled,
   internal,
 };

@@ -28,7 +28,7 @@ inline constexpr std::size_t kExclusionsKept = 8;
 // How long each phase of an attempt may take.
 struct AttemptLimits {
   Duration connect;
-  Duration first_token;     // from the request sent
+  Duration first_token;  // from the request sent
   Duration between_tokens;
   Duration whole;
 
@@ -63,17 +63,17 @@ struct AttemptRecord {
 
 // Why a request ended as it did.
 enum class End : std::uint8_t {
-  open,              // not ended yet
-  answered,          // the whole answer went out
-  refused_by_law,    // the gate permits no site
+  open,            // not ended yet
+  answered,        // the whole answer went out
+  refused_by_law,  // the gate permits no site
   over_budget,
   over_rate,
-  at_capacity,       // every permitted site is full, or a bound of ours is reached
-  sites_unavailable, // no permitted site works just now; none was tried
-  attempts_failed,   // all that could be tried failed
-  out_of_time,       // the class's time limit passed
-  client_error,      // the engine says that the request itself is wrong
-  cut,               // lost after a part had gone out; the client was told
+  at_capacity,        // every permitted site is full, or a bound of ours is reached
+  sites_unavailable,  // no permitted site works just now; none was tried
+  attempts_failed,    // all that could be tried failed
+  out_of_time,        // the class's time limit passed
+  client_error,       // the engine says that the request itself is wrong
+  cut,                // lost after a part had gone out; the client was told
   client_gone,
 };
 

@@ -74,7 +74,8 @@ void HealthBook::open(SiteId site, Instant now) {
   // the pause: they tell the same thing again.
   if (health.circuit == Circuit::open && now.monotonic < health.open_until) return;
   constexpr std::int32_t kDoublingsMax = 16;
-  const std::int64_t factor = std::int64_t{1} << std::min(health.times_opened_in_row, kDoublingsMax);
+  const std::int64_t factor = std::int64_t{1}
+                              << std::min(health.times_opened_in_row, kDoublingsMax);
   const Duration pause = std::min(options_.pause_first * factor, options_.pause_max);
   ++health.times_opened_in_row;
   if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
