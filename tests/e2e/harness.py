@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("HANSE_BINARY", ROOT / "build/release/hanse"))
+# What makes a gateway's machine an odd one; see odd_machine.cpp.
+ODD_MACHINE = pathlib.Path(os.environ.get("HANSE_ODD_MACHINE", BINARY.parent / "tests/libodd_machine.so"))
 CONFIG = ROOT / "config/four-sites.toml"
 
 # The keys of config/four-sites.toml.
@@ -331,10 +333,11 @@ def render_config(
 class Gateway:
     """`hanse serve` with a configuration."""
 
-    def __init__(self, config: pathlib.Path, *options: str) -> None:
+    def __init__(self, config: pathlib.Path, *options: str, odd: dict[str, int] | None = None) -> None:
         import layout
 
         self.config = config
+        self.odd = odd or {}  # The oddities of its machine at the next start.
         self._options = options
         self.plan = layout.read(config)
         self._log = config.with_suffix(".log")
@@ -371,6 +374,9 @@ class Gateway:
         import processes
 
         command = [str(BINARY), "serve", str(self.config), *self._options]
+        if self.odd:
+            oddities = [f"{name}={value}" for name, value in self.odd.items()]
+            command = ["env", f"LD_PRELOAD={ODD_MACHINE}", *oddities, *command]
         self._process = processes.start(command, self._log, ROOT, signal.SIGKILL)
 
         def ready() -> bool:

@@ -20,6 +20,18 @@ using ::testing::ElementsAre;
 
 bool never() { return false; }
 
+TEST(Loop, TheWallClockStaysAboveWhatItWasRaisedTo) {
+  Loop loop;
+  const WallTime ahead = loop.now().wall + seconds(3600);
+  loop.raise_wall(ahead);
+  EXPECT_EQ(loop.read_clock().wall, ahead);
+  loop.raise_wall(ahead + seconds(-7200));
+  EXPECT_EQ(loop.read_clock().wall, ahead) << "lower is no raise";
+  loop.post([&] { loop.stop(); });
+  loop.run();
+  EXPECT_EQ(loop.now().wall, ahead) << "a turn reads the clock again";
+}
+
 TEST(Loop, TimersFireInTimeAndNeverEarly) {
   Loop loop;
   const auto start = loop.now().monotonic;

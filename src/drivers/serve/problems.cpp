@@ -46,7 +46,8 @@ std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& 
   arrived.prompt_tokens_max = prompt_bound(question, context);
   arrived.output_limit =
       std::min(question.output_limit.value_or(tenant.output_tokens_default), context);
-  arrived.choices = question.choices;
+  // What is held for and billed is what the engine makes, not what it shows.
+  arrived.choices = question.generations;
   arrived.prompts = question.prompts;
   arrived.streamed = question.stream;
   return arrived;

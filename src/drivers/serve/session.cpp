@@ -310,7 +310,7 @@ void Session::take(const answer::Delta& delta) {
   const answer::Emission emission = answer_->take(delta);
   if (question_.stream) {
     writer_->write(delta, emission, out_);
-  } else if (emission.forward) {
+  } else if (emission.forward && decoder_->whole_reply() == nullptr) {
     assembler_->add(delta);
   }
 }
