@@ -7,6 +7,7 @@
 // to sites, whole replies, last chunks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -64,7 +65,8 @@ class Shard {
   [[nodiscard]] std::vector<gate::Verdict> explain(dispatch::RequestRef ref) const {
     return dispatch_.explain(ref);
   }
-  [[nodiscard]] std::string request_id(dispatch::RequestRef ref) const;
+  [[nodiscard]] std::array<char, ledger::kRequestIdChars> request_id(
+      dispatch::RequestRef ref) const;
   void ended(Session& session);
   void give_back(std::uint32_t slot);
   void log_failed_attempt(Session& session, std::string_view site,
