@@ -1,12 +1,12 @@
 #include "core/gate/labels.h"
 
+#include "base/nearest_word.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-
-#include "core/gate/nearest_word.h"
 
 namespace hanse::gate {
 namespace {

@@ -1,19 +1,13 @@
-#include "adapters/config/nearest.h"
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include "base/nearest_word.h"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <vector>
 
-namespace hanse::config {
+namespace hanse {
 namespace {
 
 // Names are short; what is longer is no misspelling of one.
 constexpr std::size_t kLengthMax = 64;
-constexpr std::size_t kListedMax = 12;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -49,7 +43,7 @@ std::size_t half_edits(std::string_view a, std::string_view b, std::size_t limit
   return std::min(last[b.size()], limit + 1);
 }
 
-std::string_view nearest(std::string_view word, std::span<const std::string_view> words) {
+std::string_view nearest_word(std::string_view word, std::span<const std::string_view> words) {
   std::string_view best;
   std::size_t best_edits = 2 * std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : words) {
@@ -64,11 +58,4 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
-std::string suggest(std::string_view word, std::span<const std::string_view> words) {
-  const std::string_view near = nearest(word, words);
-  if (!near.empty()) return fmt::format("did you mean '{}'?", near);
-  if (words.empty() || words.size() > kListedMax) return {};
-  return fmt::format("it may be {}{}", words.size() > 1 ? "one of " : "", fmt::join(words, ", "));
-}
-
-}  // namespace hanse::config
+}  // namespace hanse

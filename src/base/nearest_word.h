@@ -1,13 +1,12 @@
-// src/adapters/config/nearest.h
-// The right word for a misspelt one.
+// src/base/nearest_word.h
+// "Did you mean": the word that a misspelt one was most likely meant to be.
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <string>
 #include <string_view>
 
-namespace hanse::config {
+namespace hanse {
 
 // Insertions, deletions, replacements and swaps of neighbours that turn `a`
 // into `b` (Damerau-Levenshtein in its optimal string alignment form), where
@@ -17,10 +16,6 @@ std::size_t half_edits(std::string_view a, std::string_view b, std::size_t limit
 
 // The nearest of `words`, or nothing (empty) when none is near: a third of the
 // letters may be wrong. Ties go to the first.
-std::string_view nearest(std::string_view word, std::span<const std::string_view> words);
+std::string_view nearest_word(std::string_view word, std::span<const std::string_view> words);
 
-// "did you mean 'slots'?" when one is near, else "it may be one of a, b, c"
-// when they are few, else empty.
-std::string suggest(std::string_view word, std::span<const std::string_view> words);
-
-}  // namespace hanse::config
+}  // namespace hanse

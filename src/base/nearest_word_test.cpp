@@ -1,10 +1,11 @@
-#include "adapters/config/nearest.h"
+#include "base/nearest_word.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 
-namespace hanse::config {
+namespace hanse {
 namespace {
 
 TEST(HalfEdits, CountInsertionsDeletionsReplacementsAndSwapsTwice) {
@@ -26,27 +27,27 @@ TEST(HalfEdits, GoNoFurtherThanTheLimit) {
   EXPECT_EQ(half_edits(std::string(1000, 'a'), "a", 4), 5U);
 }
 
-TEST(Nearest, IsTheWordThatWasMeant) {
+TEST(NearestWord, IsTheWordThatWasMeant) {
   constexpr auto kWords = std::to_array<std::string_view>({"place", "price", "slots", "supplier"});
-  EXPECT_EQ(nearest("slot", kWords), "slots");
-  EXPECT_EQ(nearest("suplier", kWords), "supplier");
-  EXPECT_EQ(nearest("prise", kWords), "price");
-  EXPECT_EQ(nearest("PLACE", kWords), "");  // shouting is more than a slip
-  EXPECT_EQ(nearest("engine", kWords), "");
+  EXPECT_EQ(nearest_word("slot", kWords), "slots");
+  EXPECT_EQ(nearest_word("suplier", kWords), "supplier");
+  EXPECT_EQ(nearest_word("prise", kWords), "price");
+  EXPECT_EQ(nearest_word("PLACE", kWords), "");  // shouting is more than a slip
+  EXPECT_EQ(nearest_word("engine", kWords), "");
 }
 
-TEST(Nearest, OfShortWordsMayDifferInCaseOnly) {
+TEST(NearestWord, OfShortWordsMayDifferInCaseOnly) {
   constexpr auto kWords = std::to_array<std::string_view>({"AX", "DE", "US"});
-  EXPECT_EQ(nearest("de", kWords), "DE");
-  EXPECT_EQ(nearest("XX", kWords), "");
+  EXPECT_EQ(nearest_word("de", kWords), "DE");
+  EXPECT_EQ(nearest_word("XX", kWords), "");
 }
 
-TEST(Suggestion, ListsTheWordsWhenTheyAreFew) {
-  constexpr auto kWords = std::to_array<std::string_view>({"process", "power"});
-  EXPECT_EQ(suggest("powre", kWords), "did you mean 'power'?");
-  EXPECT_EQ(suggest("disk", kWords), "it may be one of process, power");
-  EXPECT_EQ(suggest("disk", {}), "");
+TEST(NearestWord, OfNothingAndOfMuchTooMuchIsNothing) {
+  constexpr auto kWords = std::to_array<std::string_view>({"smollm2", "llama-3.1-8b", "qwen"});
+  EXPECT_EQ(nearest_word("llama-3-8b", kWords), "llama-3.1-8b");
+  EXPECT_EQ(nearest_word("", kWords), "");
+  EXPECT_EQ(nearest_word(std::string(10'000, 'a'), kWords), "");
 }
 
 }  // namespace
-}  // namespace hanse::config
+}  // namespace hanse
