@@ -145,6 +145,8 @@ TraceContext child_context(const std::optional<TraceContext>& parent,
 }
 
 void write_traceparent(const TraceContext& context, std::string& out) {
+  constexpr std::size_t kLength = 55;
+  out.reserve(out.size() + kLength);
   out += "00-";
   append_hex(context.trace_id, out);
   out += '-';
