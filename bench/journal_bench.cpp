@@ -1,25 +1,40 @@
-// What the journal costs a request on the loop: ledger and journal, CPU of the
-// loop's thread, with and without a payload of 300 bytes.
+// What the journal costs, with real files. Each prints one JSON object with a
+// list of figures, one per round.
 //
-//   build/release/src/adapters/journal/hanse_journal_bench [directory]
+//   journal_bench DIRECTORY request PER_TURN ROUNDS
+//       CPU of the loop's thread for one request: hold, ledger, journal and a
+//       record of kRecordBytes, so many requests in a turn. A turn has one
+//       write; a request alone in its turns needs two (before it is sent, and
+//       before its last byte leaves).
+//   journal_bench DIRECTORY start GIGABYTES ROUNDS
+//       seconds until a journal of that size, killed with requests open, is
+//       ready again
+//   journal_bench DIRECTORY seal ACCOUNTS ROUNDS
+//       what it costs the loop to leave a segment
 //
-// A turn at 48 connections carries several requests; `turn 1` is one request
-// alone, whose entries need three turns (before sending, before the last
-// chunk, and the watermark of a stream).
-#include <sys/resource.h>
+// DIRECTORY/hanse-journal-bench is made, and removed at the end.
 #include <time.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/journal/journal.h"
-#include "adapters/journal/journal_reader.h"
+#include "base/check.h"
+#include "core/ledger/budget.h"
+#include "core/ledger/hold_book.h"
 
 namespace hanse::journal {
 namespace {
+
+// A record of one attempt takes 207 bytes with one candidate.
+constexpr std::size_t kRecordBytes = 300;
+constexpr WallTime kNow{1'000'000'000};
 
 double seconds_of(clockid_t clock) {
   timespec now{};
@@ -27,233 +42,190 @@ double seconds_of(clockid_t clock) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-struct World {
-  ledger::AccountNumber key;
-  ledger::AccountNumber site;
-  TokenPrices prices;
-};
-
-// The entries of one streamed request, in the three turns in which they come.
-class Requests {
+// A shard's books without their readers.
+class Shard {
  public:
-  Requests(ledger::Ledger& ledger, Journal& journal, World world, std::size_t payload_bytes)
-      : ledger_(ledger),
-        journal_(journal),
-        world_(world),
-        numbers_(ledger.epoch()),
-        payload_(payload_bytes, 7) {}
-
-  ledger::RequestNumber admit() {
-    const ledger::RequestNumber number = numbers_.next();
-    write(ledger::HoldOpened{.request = number,
-                             .receivable = world_.key,
-                             .amount = Money(1'000'000),
-                             .prices = world_.prices});
-    TokenCounts most;
-    most[TokenKind::prompt] = Tokens(900);
-    most[TokenKind::output] = Tokens(256);
-    write(ledger::AttemptOpened{.request = number,
-                                .attempt = ledger::AttemptNumber{1},
-                                .payable = world_.site,
-                                .prices = world_.prices,
-                                .tokens_max = most});
-    return number;
+  Shard(Disk& disk, const std::string& directory, std::uint64_t segment_bytes)
+      : journal_(Journal::open(
+                     disk,
+                     {.directory = directory, .segment_bytes = segment_bytes, .on_durable = {}},
+                     ledger_, kNow)
+                     .value()),
+        holds_(treasurer_),
+        numbers_(ledger_.epoch()),
+        record_(kRecordBytes, 7) {
+    site_ = account(ledger::payable_path("elbe", "hamburg", euro_).value(),
+                    ledger::AccountKind::payable);
+    prices_[TokenKind::prompt] = TokenPrice(120'000);
+    prices_[TokenKind::output] = TokenPrice(360'000);
+    most_[TokenKind::prompt] = Tokens(900);
+    most_[TokenKind::output] = Tokens(256);
+    usage_.tokens[TokenKind::prompt] = Tokens(700);
+    usage_.tokens[TokenKind::output] = Tokens(120);
+    const Money budget(1'000'000'000'000'000);
+    scope_ = {.tenant = treasurer_.set("acme", budget, Money(0)),
+              .project = {},
+              .key = treasurer_.set("laptop", budget, Money(0))};
+    add_key("laptop");
   }
 
-  void stream(ledger::RequestNumber number) {
-    ledger::Progress progress;
-    progress.may_leave[TokenKind::prompt] = Tokens(700);
-    progress.may_leave[TokenKind::output] = Tokens(64);
-    write(ledger::Watermark{.request = number,
-                            .attempt = ledger::AttemptNumber{1},
-                            .tenant = progress,
-                            .supplier = progress});
+  void add_key(const std::string& name) {
+    key_ = account(ledger::receivable_path("acme", "web", name, euro_).value(),
+                   ledger::AccountKind::receivable);
   }
 
-  void end(ledger::RequestNumber number) {
-    Usage usage;
-    usage.tokens[TokenKind::prompt] = Tokens(700);
-    usage.tokens[TokenKind::output] = Tokens(120);
-    const Money due = cost(usage.tokens, world_.prices);
-    write(ledger::AttemptClosed{.request = number,
-                                .attempt = ledger::AttemptNumber{1},
-                                .outcome = ledger::Outcome::completed,
-                                .usage = usage,
-                                .owed = due});
-    const ledger::Entry closed{.at = now_,
-                               .body = ledger::RequestClosed{.request = number,
-                                                             .outcome = ledger::Outcome::completed,
-                                                             .usage = usage,
-                                                             .charged = due,
-                                                             .written_off = Money(0)}};
-    if (!ledger_.apply(closed)) std::abort();
-    journal_.append(closed, payload_);
+  void admit() {
+    const Open open{.number = numbers_.next(), .hold = holds_.open(scope_, kHeld).value()};
+    append(ledger::HoldOpened{
+        .request = open.number, .receivable = key_, .amount = kHeld, .prices = prices_});
+    append(ledger::AttemptOpened{.request = open.number,
+                                 .attempt = ledger::AttemptNumber{1},
+                                 .payable = site_,
+                                 .prices = prices_,
+                                 .tokens_max = most_});
+    open_.push_back(open);
   }
+
+  // Ends the request that has been open for longest.
+  void settle() {
+    const Open open = open_.front();
+    open_.pop_front();
+    const Money due = cost(usage_.tokens, prices_);
+    const ledger::Settlement settled = holds_.settle(open.hold, due).value();
+    append(ledger::AttemptClosed{.request = open.number,
+                                 .attempt = ledger::AttemptNumber{1},
+                                 .outcome = ledger::Outcome::completed,
+                                 .usage = usage_,
+                                 .owed = due});
+    append(ledger::RequestClosed{.request = open.number,
+                                 .outcome = ledger::Outcome::completed,
+                                 .usage = usage_,
+                                 .charged = settled.charged,
+                                 .written_off = settled.written_off},
+           record_);
+  }
+
+  void write() { HANSE_CHECK(journal_->write()); }
+  void seal() { ledger_.seal(kNow, *journal_); }
+  [[nodiscard]] std::size_t open() const { return open_.size(); }
+  [[nodiscard]] std::uint64_t bytes_written() const { return journal_->bytes_written(); }
 
  private:
-  void write(const ledger::EntryBody& body) {
-    const ledger::Entry entry{.at = now_, .body = body};
-    if (!ledger_.apply(entry)) std::abort();
-    journal_.append(entry);
+  static constexpr Money kHeld{1'000'000'000};
+  struct Open {
+    ledger::RequestNumber number;
+    ledger::HoldId hold;
+  };
+
+  ledger::AccountNumber account(const ledger::AccountPath& path, ledger::AccountKind kind) {
+    return ledger_.account_for(path, kind, euro_, kNow, *journal_).value();
+  }
+  void append(const ledger::EntryBody& body, std::span<const std::uint8_t> record = {}) {
+    const ledger::Entry entry{.at = kNow, .body = body};
+    HANSE_CHECK(ledger_.apply(entry));
+    journal_->append(entry, record);
   }
 
-  ledger::Ledger& ledger_;
-  Journal& journal_;
-  World world_;
+  ledger::Ledger ledger_;
+  std::unique_ptr<Journal> journal_;
+  ledger::Treasurer treasurer_;
+  ledger::HoldBook holds_;
   ledger::RequestNumbers numbers_;
-  std::vector<std::uint8_t> payload_;
-  WallTime now_{1'000'000'000};
+  std::vector<std::uint8_t> record_;
+  ledger::Currency euro_ = ledger::parse_currency("EUR").value();
+  ledger::AccountNumber key_;
+  ledger::AccountNumber site_;
+  ledger::BudgetScope scope_;
+  TokenPrices prices_;
+  TokenCounts most_;
+  Usage usage_;
+  std::deque<Open> open_;
 };
 
-void run(Disk& disk, const std::string& directory, std::size_t per_turn, bool streamed,
-         std::size_t payload_bytes) {
-  std::filesystem::remove_all(directory);
-  ledger::Ledger ledger;
-  auto journal = Journal::open(disk, {.directory = directory, .on_durable = {}}, ledger,
-                               WallTime(1'000'000'000))
-                     .value();
-  const auto euro = ledger::parse_currency("EUR").value();
-  World world;
-  world.key = ledger
-                  .account_for(ledger::receivable_path("acme", "web", "laptop", euro).value(),
-                               ledger::AccountKind::receivable, euro, WallTime(1), *journal)
-                  .value();
-  world.site = ledger
-                   .account_for(ledger::payable_path("elbe", "hamburg", euro).value(),
-                                ledger::AccountKind::payable, euro, WallTime(1), *journal)
-                   .value();
-  world.prices[TokenKind::prompt] = TokenPrice(120'000);
-  world.prices[TokenKind::output] = TokenPrice(360'000);
-  Requests requests(ledger, *journal, world, payload_bytes);
+constexpr std::uint64_t kSegmentBytes = std::uint64_t{128} << 20U;
 
-  const std::size_t count = per_turn == 1 ? 200'000 : 600'000;
-  std::vector<ledger::RequestNumber> admitted;
-  std::vector<ledger::RequestNumber> streaming;
-  const std::uint64_t bytes = journal->bytes_written();
-  const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-  const double process = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-  const double wall = seconds_of(CLOCK_MONOTONIC);
-  for (std::size_t done = 0; done < count; done += per_turn) {
-    // Each turn admits some, lets some stream, and ends some.
-    for (const auto number : streaming) requests.end(number);
-    streaming.clear();
-    if (per_turn == 1 && !journal->write()) std::abort();
-    for (const auto number : admitted) {
-      if (streamed) requests.stream(number);
-      streaming.push_back(number);
-    }
-    admitted.clear();
-    if (per_turn == 1 && !journal->write()) std::abort();
-    for (std::size_t i = 0; i < per_turn; ++i) admitted.push_back(requests.admit());
-    if (!journal->write()) std::abort();
-  }
-  const double loop = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
-  const double all = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - process;
-  const double took = seconds_of(CLOCK_MONOTONIC) - wall;
-  std::printf("%9zu %9s %8zu | %8.2f %8.2f %8.1f %9.0f\n", per_turn, streamed ? "yes" : "no",
-              payload_bytes, 1e6 * loop / static_cast<double>(count),
-              1e6 * (all - loop) / static_cast<double>(count),
-              static_cast<double>(journal->bytes_written() - bytes) / static_cast<double>(count),
-              static_cast<double>(count) / took);
-}
-
-// How long a start takes on a journal of about `gigabytes`.
-void start(Disk& disk, const std::string& directory, double gigabytes) {
-  std::filesystem::remove_all(directory);
-  {
-    ledger::Ledger ledger;
-    auto journal = Journal::open(disk, {.directory = directory, .on_durable = {}}, ledger,
-                                 WallTime(1'000'000'000))
-                       .value();
-    const auto euro = ledger::parse_currency("EUR").value();
-    World world;
-    for (int i = 0; i < 1'000; ++i) {
-      const auto path = ledger::receivable_path("tenant-" + std::to_string(i), "web", "key", euro);
-      world.key = ledger
-                      .account_for(path.value(), ledger::AccountKind::receivable, euro, WallTime(1),
-                                   *journal)
-                      .value();
-    }
-    world.site = ledger
-                     .account_for(ledger::payable_path("elbe", "hamburg", euro).value(),
-                                  ledger::AccountKind::payable, euro, WallTime(1), *journal)
-                     .value();
-    world.prices[TokenKind::output] = TokenPrice(360'000);
-    Requests requests(ledger, *journal, world, 0);
-    std::vector<ledger::RequestNumber> admitted;
-    while (static_cast<double>(journal->bytes_written()) < gigabytes * 1e9) {
-      for (const auto number : admitted) requests.stream(number);
-      if (admitted.size() >= 16) {
-        for (const auto number : admitted) requests.end(number);
-        admitted.clear();
-      }
-      for (int i = 0; i < 8; ++i) admitted.push_back(requests.admit());
-      if (!journal->write()) std::abort();
-    }
-    // Killed, with requests open.
-  }
-  const double wall = seconds_of(CLOCK_MONOTONIC);
-  ledger::Ledger ledger;
-  auto journal = Journal::open(disk, {.directory = directory, .on_durable = {}}, ledger,
-                               WallTime(2'000'000'000))
-                     .value();
-  const double took = seconds_of(CLOCK_MONOTONIC) - wall;
-  std::printf("start on %.1f GB: %.3f s, %llu entries read\n", gigabytes, took,
-              static_cast<unsigned long long>(journal->recovery().entries_read));
-
-  const double begin = seconds_of(CLOCK_MONOTONIC);
-  JournalReader reader = JournalReader::open(disk, directory).value();
-  ledger::Ledger audit;
-  ledger::PlacedEntry placed;
-  while (reader.next(placed).value()) {
-    if (!audit.apply(placed.entry)) std::abort();
-  }
-  const double read = seconds_of(CLOCK_MONOTONIC) - begin;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  std::printf("whole chain and all amounts checked: %.1f s, %.1f million entries/s, peak %.0f MB\n",
-              read, static_cast<double>(audit.position().count()) / read / 1e6,
-              static_cast<double>(usage.ru_maxrss) / 1024);
-}
-
-// What it costs the loop to leave a segment: a seal of all accounts.
-void leave(Disk& disk, const std::string& directory, std::size_t accounts) {
-  std::filesystem::remove_all(directory);
-  ledger::Ledger ledger;
-  auto journal = Journal::open(disk, {.directory = directory, .segment_bytes = 64U << 20U}, ledger,
-                               WallTime(1))
-                     .value();
-  const auto euro = ledger::parse_currency("EUR").value();
-  for (std::size_t i = 0; i < accounts; ++i) {
-    const auto path = ledger::receivable_path("tenant", "web", "key-" + std::to_string(i), euro);
-    (void)ledger.account_for(path.value(), ledger::AccountKind::receivable, euro, WallTime(1),
-                             *journal);
-  }
-  if (!journal->write()) std::abort();
+// CPU microseconds of this thread per request.
+double request(Disk& disk, const std::string& directory, std::size_t per_turn) {
+  Shard shard(disk, directory, kSegmentBytes);
+  const std::size_t count = per_turn == 1 ? 100'000 : 480'000;
+  for (std::size_t i = 0; i < per_turn; ++i) shard.admit();
+  shard.write();
   const double begin = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-  ledger.seal(WallTime(1), *journal);
-  if (!journal->write()) std::abort();
-  std::printf("a seal of %zu accounts: %.1f ms on the loop\n", accounts,
-              1e3 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin));
+  for (std::size_t done = 0; done < count; done += per_turn) {
+    for (std::size_t i = 0; i < per_turn; ++i) shard.settle();
+    if (per_turn == 1) shard.write();
+    for (std::size_t i = 0; i < per_turn; ++i) shard.admit();
+    shard.write();
+  }
+  return 1e6 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin) / static_cast<double>(count);
+}
+
+// Writes a journal of about `bytes` and leaves it as a kill does.
+void fill(Disk& disk, const std::string& directory, double bytes) {
+  Shard shard(disk, directory, kSegmentBytes);
+  for (int i = 0; i < 1'000; ++i) shard.add_key("key-" + std::to_string(i));
+  while (static_cast<double>(shard.bytes_written()) < bytes) {
+    for (int i = 0; i < 16; ++i) shard.admit();
+    while (shard.open() > 100) shard.settle();
+    shard.write();
+  }
+}
+
+double start(Disk& disk, const std::string& directory) {
+  ledger::Ledger ledger;
+  const double begin = seconds_of(CLOCK_MONOTONIC);
+  HANSE_CHECK(Journal::open(disk, {.directory = directory, .on_durable = {}}, ledger, kNow));
+  return seconds_of(CLOCK_MONOTONIC) - begin;
+}
+
+// CPU milliseconds of this thread to seal so many accounts.
+double seal(Disk& disk, const std::string& directory, std::size_t accounts) {
+  Shard shard(disk, directory, kSegmentBytes);
+  for (std::size_t i = 0; i < accounts; ++i) shard.add_key("key-" + std::to_string(i));
+  shard.write();
+  const double begin = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+  shard.seal();
+  shard.write();
+  return 1e3 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin);
+}
+
+void print(const char* name, const std::vector<double>& figures) {
+  std::printf("{\"%s\":[", name);
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    std::printf("%s%.4f", i == 0 ? "" : ",", figures[i]);
+  }
+  std::printf("]}\n");
+}
+
+int run(const std::string& directory, std::string_view what, double size, int rounds) {
+  const auto disk = posix_disk();
+  std::vector<double> figures;
+  std::filesystem::remove_all(directory);
+  if (what == "start") fill(*disk, directory, size * 1e9);
+  for (int round = 0; round < rounds; ++round) {
+    if (what == "start") {
+      figures.push_back(start(*disk, directory));
+      continue;
+    }
+    const auto count = static_cast<std::size_t>(size);
+    figures.push_back(what == "seal" ? seal(*disk, directory, count)
+                                     : request(*disk, directory, count));
+    std::filesystem::remove_all(directory);
+  }
+  std::filesystem::remove_all(directory);
+  print(what == "start" ? "seconds" : what == "seal" ? "cpu_ms" : "cpu_us", figures);
+  return 0;
 }
 
 }  // namespace
 }  // namespace hanse::journal
 
 int main(int argc, char** argv) {
-  using namespace hanse::journal;
-  const std::string directory = std::string(argc > 1 ? argv[1] : ".") + "/hanse-journal-bench";
-  const auto disk = posix_disk();
-  std::printf("per turn, streamed, payload  | loop us  other us bytes/req  req/s\n");
-  for (const std::size_t per_turn : {1U, 4U, 8U, 16U}) {
-    for (const bool streamed : {false, true}) {
-      for (const std::size_t payload : {std::size_t{0}, std::size_t{300}}) {
-        run(*disk, directory, per_turn, streamed, payload);
-      }
-    }
+  const std::string_view what = argc == 5 ? argv[2] : "";
+  if (what != "request" && what != "start" && what != "seal") {
+    std::fprintf(stderr, "usage: journal_bench DIRECTORY request|start|seal SIZE ROUNDS\n");
+    return 2;
   }
-  for (const std::size_t accounts : {1'000U, 10'000U, 100'000U}) leave(*disk, directory, accounts);
-  start(*disk, directory, argc > 2 ? std::stod(argv[2]) : 1.0);
-  std::filesystem::remove_all(directory);
-  return 0;
+  return hanse::journal::run(std::string(argv[1]) + "/hanse-journal-bench", what,
+                             std::strtod(argv[3], nullptr), std::atoi(argv[4]));
 }

@@ -54,6 +54,7 @@ Status BookKeeper::catch_up() {
 }
 
 void BookKeeper::run() {
+  pthread_setname_np(pthread_self(), "book-keeper");
   for (;;) {
     {
       std::unique_lock lock(mutex_);
