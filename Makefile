@@ -77,7 +77,7 @@ test-tsan: build/tsan/build.ninja
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench
-	cmake --build --preset release --target hanse bench_load bench_mock_engine -j $(JOBS)
+	cmake --build --preset release --target bench -j $(JOBS)
 	python3 bench/run.py $(BENCH)
 
 # The linter reads the flags of the release build, hence the dependency.

@@ -56,6 +56,7 @@ Status BookKeeper::catch_up() {
 }
 
 void BookKeeper::run() {
+  pthread_setname_np(pthread_self(), "book-keeper");
   // On a machine that is short of cores requests come before books. On Linux
   // this concerns the calling thread alone; a refusal changes nothing.
   constexpr int kNice = 5;

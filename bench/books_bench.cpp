@@ -1,9 +1,11 @@
 // How many settlements a second the books take: all rows of a request (the
 // request, its attempt, two postings, the balances), from decoded entries to
-// committed SQLite transactions, on one thread.
+// committed SQLite transactions, on one thread. Prints one JSON object with a
+// figure per round.
 //
-//   build/release/src/adapters/storage/hanse_books_bench [directory] [requests]
-#include <sys/stat.h>
+//   books_bench DIRECTORY REQUESTS ROUNDS
+//
+// DIRECTORY/hanse-books-bench is made, and removed at the end.
 #include <time.h>
 
 #include <cstdint>
@@ -14,8 +16,8 @@
 #include <vector>
 
 #include "adapters/storage/book_keeper.h"
-#include "adapters/storage/memory_books.h"
 #include "adapters/storage/sqlite_books.h"
+#include "base/check.h"
 #include "core/ledger/testing/keeping_sink.h"
 
 namespace hanse::storage {
@@ -125,51 +127,34 @@ class MadeUp final : public ledger::EntrySource {
   std::size_t read_ = 0;
 };
 
-void run(const char* name, Books& books, std::int64_t requests, std::size_t batch_rows) {
+// Settlements a second.
+double settle(Books& books, std::int64_t requests) {
   MadeUp source(requests);
-  const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-  const double wall = seconds_of(CLOCK_MONOTONIC);
-  const auto booked = book_all(source, books, batch_rows);
-  if (!booked) {
-    std::printf("%s\n", booked.error().message.c_str());
-    std::abort();
-  }
-  const double took = seconds_of(CLOCK_MONOTONIC) - wall;
-  const double used = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
-  std::printf("%-8s %8zu rows a batch %9.0f settlements/s %7.2f us CPU each\n", name, batch_rows,
-              static_cast<double>(requests) / took, 1e6 * used / static_cast<double>(requests));
+  const double begin = seconds_of(CLOCK_MONOTONIC);
+  HANSE_CHECK(book_all(source, books));
+  return static_cast<double>(requests) / (seconds_of(CLOCK_MONOTONIC) - begin);
 }
 
 }  // namespace
 }  // namespace hanse::storage
 
 int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: books_bench DIRECTORY REQUESTS ROUNDS\n");
+    return 2;
+  }
   using namespace hanse::storage;
-  const std::string path = std::string(argc > 1 ? argv[1] : ".") + "/hanse-books-bench.sqlite";
-  const std::int64_t requests = argc > 2 ? std::atoll(argv[2]) : 320'000;
-  {
-    // What the projection alone costs.
-    MadeUp source(requests);
-    Projection projection(source, hanse::ledger::Position(0));
-    const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-    hanse::ledger::PlacedEntry placed;
-    while (source.next(placed).value()) {
-      if (!projection.take(placed)) std::abort();
-      if (projection.rows() > 4'000) projection.next_batch();
-    }
-    std::printf("%-8s %35s %19.2f us CPU each\n", "rows", "",
-                1e6 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu) / static_cast<double>(requests));
+  const std::filesystem::path directory = std::filesystem::path(argv[1]) / "hanse-books-bench";
+  std::printf("{\"per_second\":[");
+  for (int round = 0; round < std::atoi(argv[3]); ++round) {
+    std::filesystem::remove_all(directory);
+    std::filesystem::create_directory(directory);
+    const auto books =
+        SqliteBooks::open((directory / "books.sqlite").string(), Database::Mode::read_write);
+    HANSE_CHECK(books);
+    std::printf("%s%.1f", round == 0 ? "" : ",", settle(**books, std::atoll(argv[2])));
   }
-  for (const std::size_t batch_rows : {400U, 4'000U, 20'000U}) {
-    std::filesystem::remove(path);
-    auto books = SqliteBooks::open(path, Database::Mode::read_write).value();
-    run("sqlite", *books, requests, batch_rows);
-    books.reset();
-    struct stat status{};
-    ::stat(path.c_str(), &status);
-    std::printf("%-8s %33.0f bytes a settlement on disk\n", "",
-                static_cast<double>(status.st_size) / static_cast<double>(requests));
-  }
-  std::filesystem::remove(path);
+  std::printf("]}\n");
+  std::filesystem::remove_all(directory);
   return 0;
 }
