@@ -72,13 +72,14 @@ $(PROGRAMS): programs-%: build/%/build.ninja
 	@tools/setup.sh build test
 	cmake --build --preset $* -j $(JOBS)
 
+# Only the program, to decide recordings again.
 debug-hanse: build/debug/build.ninja
 	cmake --build --preset debug --target hanse -j $(JOBS)
 
 # One ctest over all build folders, so that one summary counts every test.
 test: $(PROGRAMS) debug-hanse
 	@echo 'subdirs($(TESTED))' > build/CTestTestfile.cmake
-	HANSE_OTHER_BINARIES=$(CURDIR)/build/release/hanse:$(CURDIR)/build/debug/hanse:$(CURDIR)/build/asan/hanse \
+	HANSE_OTHER_BINARIES="$(CURDIR)/build/release/hanse:$(CURDIR)/build/debug/hanse:$(CURDIR)/build/asan/hanse" \
 	  ctest --test-dir build --output-on-failure -j 2
 
 $(TESTED:%=test-%): test-%: programs-%
