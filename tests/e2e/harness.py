@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("HANSE_BINARY", ROOT / "build/release/hanse"))
+# What makes a gateway's machine an odd one; see odd_machine.cpp.
+ODD_MACHINE = pathlib.Path(os.environ.get("HANSE_ODD_MACHINE", BINARY.parent / "tests/libodd_machine.so"))
 CONFIG = ROOT / "config/four-sites.toml"
 
 # The keys of config/four-sites.toml.
@@ -331,10 +333,11 @@ def render_config(
 class Gateway:
     """`hanse serve` with a configuration."""
 
-    def __init__(self, config: pathlib.Path, *options: str) -> None:
+    def __init__(self, config: pathlib.Path, *options: str, odd: dict[str, int] | None = None) -> None:
         import layout
 
         self.config = config
+        self.odd = odd or {}  # The oddities of its machine at the next start.
         self._options = options
         self.plan = layout.read(config)
         self._log = config.with_suffix(".log")
@@ -371,6 +374,9 @@ class Gateway:
         import processes
 
         command = [str(BINARY), "serve", str(self.config), *self._options]
+        if self.odd:
+            oddities = [f"{name}={value}" for name, value in self.odd.items()]
+            command = ["env", f"LD_PRELOAD={ODD_MACHINE}", *oddities, *command]
         self._process = processes.start(command, self._log, ROOT, signal.SIGKILL)
 
         def ready() -> bool:
@@ -381,18 +387,20 @@ class Gateway:
 
         until(ready, "the gateway answers")
 
-    def stop(self) -> int:
-        """Asks it to end; returns its exit status."""
+    def stop(self) -> None:
+        """Asks it to end, and holds it to ending well: a sanitizer's report is an exit status."""
         self._process.terminate()
         try:
-            return self._process.wait(DEADLINE_SECONDS)
+            status = self._process.wait(DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"the gateway did not end:\n{self.log_tail()}") from None
+        assert status in (0, -signal.SIGKILL), f"the gateway ended with {status}:\n{self.log_tail()}"
 
     def kill(self) -> None:
-        """Ends it without warning."""
+        """Ends it without warning. It must not have ended by itself."""
+        assert self._process.poll() is None, f"the gateway had ended:\n{self.log_tail()}"
         self._process.kill()
         self._process.wait()
 
@@ -408,7 +416,7 @@ class Gateway:
     def log_tail(self) -> str:
         """The last lines that it logged."""
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return "\n".join(lines[-25:])
+        return "\n".join(lines[-50:])
 
     def written(self) -> Iterable[tuple[pathlib.Path, bytes]]:
         """All files that it wrote: journal, books, logs."""

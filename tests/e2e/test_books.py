@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import pathlib
+import time
 
 import openai
 import pytest
 from asking import MODEL
-from harness import ACME, SMALLSHOP, Gateway, ScriptedEngine, until
+from harness import ACME, SMALLSHOP, Gateway, ScriptedEngine, render_config, until
 
 Engines = dict[str, ScriptedEngine]
 
@@ -51,6 +53,42 @@ def test_the_books_survive_a_kill(scripted_grid: Gateway, scripted_client: opena
     until(lambda: balance() == before, "the books say the same as before")
 
 
+def test_a_last_byte_waits_for_the_disk_where_power_counts(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """With a disk that syncs slowly."""
+    urls = {name: engine.url for name, engine in scripted.items()}
+
+    def seconds_for_answers(durability: str, sync_milliseconds: int) -> list[float]:
+        """For a whole answer and a streamed one."""
+        folder = tmp_path / durability
+        folder.mkdir()
+
+        def change(text: str) -> str:
+            return text + f'\n[ledger]\ndurability = "{durability}"\n'
+
+        def ask(client: openai.OpenAI, stream: bool) -> float:
+            begun = time.monotonic()
+            reply = client.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "x"}], stream=stream
+            )
+            if stream:
+                text = "".join(part.choices[0].delta.content or "" for part in reply if part.choices)
+            else:
+                text = reply.choices[0].message.content
+            assert text == "Hello from ashburn"
+            return time.monotonic() - begun
+
+        gateway = Gateway(render_config(folder, urls, change), odd={"ODD_SYNC_MILLISECONDS": sync_milliseconds})
+        try:
+            with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0) as client:
+                return [ask(client, stream) for stream in (False, True)]
+        finally:
+            assert gateway.stop() == 0
+            assert gateway.command("books", "verify").returncode == 0
+
+    assert min(seconds_for_answers("power", 200)) >= 0.2
+    assert min(seconds_for_answers("process", 1000)) < 1
+
+
 def test_an_empty_budget_stops_a_request_before_any_site_is_asked(
     scripted: Engines, scripted_grid: Gateway
 ) -> None:
@@ -59,6 +97,25 @@ def test_an_empty_budget_stops_a_request_before_any_site_is_asked(
             client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])
     assert caught.value.code == "insufficient_quota"
     assert not any(engine.requests for engine in scripted.values())
+
+
+def test_a_clock_set_back_between_two_starts_does_no_harm(
+    scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    def ask() -> None:
+        scripted_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])
+
+    ask()
+    scripted_grid.stop()
+    scripted_grid.odd = {"ODD_CLOCK_SECONDS": -86_400}
+    scripted_grid.start()
+    ask()
+    assert "the clock is behind" in scripted_grid.log_tail()
+    scripted_grid.kill()
+    scripted_grid.start()
+    ask()
+    done = scripted_grid.command("books", "verify", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["requests_charged"] == 3, done.stdout + done.stderr
 
 
 def test_many_requests_at_once_cannot_spend_more_than_the_budget(

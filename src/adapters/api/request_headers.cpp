@@ -56,12 +56,13 @@ void put_bits(std::uint64_t bits, std::span<std::uint8_t> out) {
   if (all_zero(out)) out.back() = 1;
 }
 
-void append_hex(std::span<const std::uint8_t> bytes, std::string& out) {
+char* write_hex(std::span<const std::uint8_t> bytes, char* to) {
   constexpr std::string_view kHex = "0123456789abcdef";
   for (const std::uint8_t byte : bytes) {
-    out += kHex[byte >> 4U];
-    out += kHex[byte & 0xFU];
+    *to++ = kHex[byte >> 4U];
+    *to++ = kHex[byte & 0xFU];
   }
+  return to;
 }
 
 }  // namespace
@@ -144,15 +145,15 @@ TraceContext child_context(const std::optional<TraceContext>& parent,
   return child;
 }
 
-void write_traceparent(const TraceContext& context, std::string& out) {
-  constexpr std::size_t kLength = 55;
-  out.reserve(out.size() + kLength);
-  out += "00-";
-  append_hex(context.trace_id, out);
-  out += '-';
-  append_hex(context.parent_id, out);
-  out += '-';
-  append_hex(std::span(&context.flags, 1), out);
+Traceparent to_traceparent(const TraceContext& context) {
+  Traceparent text;
+  text.fill('-');
+  text[0] = text[1] = '0';
+  char* const trace_id = text.data() + 3;
+  char* const parent_id = write_hex(context.trace_id, trace_id) + 1;
+  char* const flags = write_hex(context.parent_id, parent_id) + 1;
+  write_hex(std::span(&context.flags, 1), flags);
+  return text;
 }
 
 std::optional<std::string_view> read_client_request_id(std::string_view value) {

@@ -47,8 +47,9 @@ std::optional<TraceContext> read_traceparent(std::string_view value);
 // bits are the caller's.
 TraceContext child_context(const std::optional<TraceContext>& parent,
                            const std::array<std::uint64_t, 3>& random);
-// Appends the header's value.
-void write_traceparent(const TraceContext& context, std::string& out);
+// The header's value.
+using Traceparent = std::array<char, 55>;
+Traceparent to_traceparent(const TraceContext& context);
 
 // The client's own request id for the record: printable ASCII, at most 128
 // bytes, else nothing.

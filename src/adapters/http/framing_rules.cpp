@@ -31,32 +31,60 @@ constexpr std::array kKnownFields = {
     KnownField{"http2-settings", FieldKind::other_hop_by_hop},
 };
 
-constexpr std::size_t kLongestKnown = 19;
+// One bit for each length that a known field has.
+constexpr std::uint32_t kKnownLengths = [] {
+  std::uint32_t lengths = 0;
+  for (const KnownField& known : kKnownFields) lengths |= 1U << known.name.size();
+  return lengths;
+}();
 
-bool in(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
+constexpr bool in(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
-bool is_alphanumeric(char c) {
+constexpr bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+constexpr std::array<bool, 256> kTokenCharacters = [] {
+  std::array<bool, 256> token{};
+  for (std::size_t i = 1; i < token.size(); ++i) {
+    const char c = static_cast<char>(i);
+    token[i] = is_alphanumeric(c) || in("!#$%&'*+-.^_`|~", c);
+  }
+  return token;
+}();
+
+// Whether `name`, in small letters and with '-' for '_', is `known`.
+bool resembles(std::string_view name, std::string_view known) {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const char folded =
+        c == '_' ? '-' : (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c;
+    if (folded != known[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-bool is_token_character(char c) {
-  return is_alphanumeric(c) || (c != 0 && in("!#$%&'*+-.^_`|~", c));
-}
+bool is_token_character(char c) { return kTokenCharacters[static_cast<unsigned char>(c)]; }
 
 bool is_value_character(char c) {
   const auto byte = static_cast<unsigned char>(c);
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+  return (byte == '\t') | ((byte >= 0x20) & (byte != 0x7f));
 }
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, is_token_character);
 }
 
-bool is_field_value(std::string_view text) { return std::ranges::all_of(text, is_value_character); }
+bool is_field_value(std::string_view text) {
+  // Values are nearly always sound: all characters at once, no early end.
+  bool sound = true;
+  for (const char c : text) sound &= is_value_character(c);
+  return sound;
+}
 
 bool is_target(std::string_view text) {
   return text.starts_with('/') &&
@@ -95,17 +123,11 @@ MethodKind classify_method(std::string_view method) {
 }
 
 FieldKind classify_field(std::string_view name) {
-  if (name.size() > kLongestKnown) return FieldKind::ordinary;
-  std::array<char, kLongestKnown> folded{};
-  bool underscored = false;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    underscored = underscored || c == '_';
-    folded[i] = c == '_' ? '-' : (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c;
-  }
-  const std::string_view key(folded.data(), name.size());
+  if (name.size() >= 32 || (kKnownLengths >> name.size() & 1U) == 0) return FieldKind::ordinary;
   for (const KnownField& known : kKnownFields) {
-    if (known.name == key) return underscored ? FieldKind::imitation : known.kind;
+    if (known.name.size() == name.size() && resembles(name, known.name)) {
+      return in(name, '_') ? FieldKind::imitation : known.kind;
+    }
   }
   return FieldKind::ordinary;
 }

@@ -196,6 +196,8 @@ Instant Loop::read_clock() {
   return {.monotonic = read_monotonic(), .wall = wall < now_.wall ? now_.wall : wall};
 }
 
+void Loop::raise_wall(WallTime least) { now_.wall = std::max(now_.wall, least); }
+
 void Loop::run() {
   while (!reactor_->stopped) turn();
   reactor_->stopped = false;

@@ -153,6 +153,9 @@ class Loop {
   // Both clocks, read once per turn; the wall clock never goes backwards.
   // The monotonic clock counts from the first loop of this process.
   [[nodiscard]] Instant now() const { return now_; }
+  // From here on the wall clock says at least this: whoever wrote times down
+  // before must not write earlier ones after them.
+  void raise_wall(WallTime least);
   // The clocks now, for measuring inside a turn.
   Instant read_clock();
 

@@ -39,8 +39,11 @@ std::optional<std::string_view> Headers::find(std::string_view name) const {
 }
 
 std::size_t Headers::count(std::string_view name) const {
+  const std::string_view text = text_.view();
   std::size_t n = 0;
-  for (const Field field : *this) n += equals_ignoring_case(field.name, name) ? 1U : 0U;
+  for (const Entry& entry : entries_) {
+    n += equals_ignoring_case(text.substr(entry.name_at, entry.name_size), name) ? 1U : 0U;
+  }
   return n;
 }
 

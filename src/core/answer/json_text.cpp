@@ -86,6 +86,8 @@ void unescape(std::string_view raw, Append&& append) {
   }
 }
 
+bool stands_for_itself(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
+
 // The length of the UTF-8 character at the front of `text`, or 0.
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -137,6 +139,11 @@ std::size_t unescaped_size(const JsonString& string) {
 void append_escaped(std::string_view text, std::string& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
   while (!text.empty()) {
+    std::size_t plain = 0;
+    while (plain < text.size() && stands_for_itself(text[plain])) ++plain;
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     const auto byte = static_cast<unsigned char>(text.front());
     if (byte == '"' || byte == '\\') {
       out += '\\';

@@ -213,7 +213,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
 
   request.state = State::waiting;
   request.may_leave = Tokens(0);
-  world.health.sent(offer.site, now);
+  request.trial = world.health.sent(offer.site, now);
   world.attempt_began(offer.site);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);

@@ -28,14 +28,19 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
       .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()};
   world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
                                 ending, now.monotonic);
-  if (outcome) {
-    world.health.told_nothing(attempt.site);
+  const bool tells_nothing =
+      outcome.has_value() ||
+      ended_by_deadline(request.record, failure, request.deadline, now.monotonic);
+  if (tells_nothing) {
+    world.health.told_nothing(attempt.site, request.trial);
   } else {
-    tell_health(world.health, attempt.site, failure, now);
+    tell_health(world.health, attempt.site, request.trial, failure, now);
   }
   if (request.twin) {
     const SiteId twin_site = request.twin->ended(*world_, ending, now.monotonic);
-    if (!outcome) tell_health(world_->health, twin_site, failure, now);
+    if (!tells_nothing) {
+      tell_health(world_->health, twin_site, fleet::Trial::none, failure, now);
+    }
     request.twin.reset();
   }
 

@@ -61,18 +61,19 @@ bool is_clients_fault(answer::Failure failure) {
   }
 }
 
-void tell_health(fleet::HealthBook& health, SiteId site, answer::Failure failure, Instant now) {
+void tell_health(fleet::HealthBook& health, SiteId site, fleet::Trial trial,
+                 answer::Failure failure, Instant now) {
   switch (failure) {
     // The engine answered, if only that the request is wrong.
     case answer::Failure::none:
     case answer::Failure::client_request:
     case answer::Failure::context_exceeded:
-    case answer::Failure::content_filter: return health.succeeded(site, now);
+    case answer::Failure::content_filter: return health.succeeded(site, trial, now);
 
     case answer::Failure::unreachable:
     case answer::Failure::tls:
     case answer::Failure::credentials:
-    case answer::Failure::model_missing: return health.failed_hard(site, now);
+    case answer::Failure::model_missing: return health.failed_hard(site, trial, now);
 
     case answer::Failure::silent:
     case answer::Failure::stalled:
@@ -82,8 +83,16 @@ void tell_health(fleet::HealthBook& health, SiteId site, answer::Failure failure
     case answer::Failure::overloaded:
     case answer::Failure::server_error:
     case answer::Failure::error_event:
-    case answer::Failure::oversize: return health.failed_softly(site, now);
+    case answer::Failure::oversize: return health.failed_softly(site, trial, now);
   }
+}
+
+bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
+                       MonotonicTime now) {
+  if (now < deadline) return false;
+  // A site that was silent for all of a request's time is silent.
+  if (failure == answer::Failure::silent) return record.attempts.size() > 1;
+  return failure == answer::Failure::stalled;
 }
 
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered) {

@@ -48,7 +48,14 @@ AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, cons
 bool is_clients_fault(answer::Failure failure);
 
 // What a failure says of a site's health.
-void tell_health(fleet::HealthBook& health, SiteId site, answer::Failure failure, Instant now);
+void tell_health(fleet::HealthBook& health, SiteId site, fleet::Trial trial,
+                 answer::Failure failure, Instant now);
+
+// Whether an attempt ended because its request's time did, and not because
+// the site took longer than it may: it had only what earlier attempts had left
+// of it, or was still answering.
+bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
+                       MonotonicTime now);
 
 // How the books call it; `delivered` says that a part had gone out.
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered);

@@ -94,6 +94,7 @@ struct Request {
   ledger::HoldId hold;
   std::optional<limits::Admission> admission;  // at its rates
   MonotonicTime deadline;
+  fleet::Trial trial = fleet::Trial::none;  // the attempt under way tries its site again
   MonotonicTime first_token_at;
   Tokens may_leave;  // of the attempt's output, by the last watermark
   BitSet permitted;  // sites that the gate permits and that offer the alias

@@ -23,30 +23,31 @@ bool HealthBook::available(SiteId site, MonotonicTime now) const {
   switch (health.circuit) {
     case Circuit::closed: return true;
     case Circuit::open: return now >= health.open_until;
-    case Circuit::trying: return health.trials_under_way == 0;
+    case Circuit::trying: return health.trial == Trial::none;
   }
   return false;
 }
 
-void HealthBook::sent(SiteId site, Instant now) {
+Trial HealthBook::sent(SiteId site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
-  if (health.circuit == Circuit::closed) return;
+  if (health.circuit == Circuit::closed) return Trial::none;
   if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
-  ++health.trials_under_way;
+  health.trial = static_cast<Trial>(++health.trials);
+  return health.trial;
 }
 
-void HealthBook::succeeded(SiteId site, Instant now) {
+void HealthBook::succeeded(SiteId site, Trial, Instant now) {
   Health& health = health_[site.value()];
-  end_trial(health);
+  health.trial = Trial::none;  // whatever it finds, the site works
   health.failures_in_row = 0;
   health.times_opened_in_row = 0;
   if (health.circuit != Circuit::closed) move_to(site, Circuit::closed, now.wall);
 }
 
-void HealthBook::failed_softly(SiteId site, Instant now) {
+void HealthBook::failed_softly(SiteId site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  end_trial(health);
+  if (!end_trial(health, trial)) return;
   ++health.failures_in_row;
   if (health.circuit == Circuit::trying ||
       health.failures_in_row >= options_.soft_failures_to_open) {
@@ -54,14 +55,21 @@ void HealthBook::failed_softly(SiteId site, Instant now) {
   }
 }
 
-void HealthBook::failed_hard(SiteId site, Instant now) {
+void HealthBook::failed_hard(SiteId site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  end_trial(health);
+  if (!end_trial(health, trial)) return;
   ++health.failures_in_row;
   open(site, now);
 }
 
-void HealthBook::told_nothing(SiteId site) { end_trial(health_[site.value()]); }
+void HealthBook::told_nothing(SiteId site, Trial trial) {
+  (void)end_trial(health_[site.value()], trial);
+}
+
+void HealthBook::probe_failed(SiteId site, Instant now) {
+  // A probe is fresh news, also while a trial is under way.
+  failed_hard(site, of(site).trial, now);
+}
 
 void HealthBook::probe_succeeded(SiteId site, Instant now) {
   const Health& health = of(site);
@@ -95,13 +103,15 @@ void HealthBook::move_to(SiteId site, Circuit circuit, WallTime now) {
 
 void HealthBook::adopt(SiteId site, const Health& known) {
   health_[site.value()] = known;
-  // Trials of the old book end there.
-  health_[site.value()].trials_under_way = 0;
+  // A trial of the old book ends there.
+  health_[site.value()].trial = Trial::none;
   move_to(site, known.circuit, known.since);
 }
 
-void HealthBook::end_trial(Health& health) {
-  if (health.trials_under_way > 0) --health.trials_under_way;
+bool HealthBook::end_trial(Health& health, Trial trial) {
+  if (health.circuit == Circuit::trying && trial != health.trial) return false;
+  if (trial == health.trial) health.trial = Trial::none;
+  return true;
 }
 
 }  // namespace hanse::fleet

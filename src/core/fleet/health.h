@@ -22,6 +22,9 @@ namespace hanse::fleet {
 
 enum class Circuit : std::uint8_t { closed, open, trying };
 
+// Which trial of a site an attempt is; of most it is none.
+enum class Trial : std::uint32_t { none = 0 };
+
 std::string_view to_string(Circuit circuit);
 
 struct HealthOptions {
@@ -36,7 +39,8 @@ class HealthBook {
     Circuit circuit = Circuit::closed;
     std::int32_t failures_in_row = 0;
     std::int32_t times_opened_in_row = 0;
-    std::int32_t trials_under_way = 0;
+    Trial trial = Trial::none;  // the one under way
+    std::uint32_t trials = 0;   // ever begun
     MonotonicTime open_until;
     WallTime since;  // of the last change of the circuit
   };
@@ -46,18 +50,20 @@ class HealthBook {
   // Whether a request may be sent to `site` now.
   [[nodiscard]] bool available(SiteId site, MonotonicTime now) const;
 
-  // An attempt is sent to `site`. Requires: available().
-  void sent(SiteId site, Instant now);
-  // How it, or a probe, went.
-  void succeeded(SiteId site, Instant now);
-  void failed_softly(SiteId site, Instant now);
-  void failed_hard(SiteId site, Instant now);
+  // An attempt is sent to `site`; how it went is told with what this returns.
+  // Requires: available().
+  [[nodiscard]] Trial sent(SiteId site, Instant now);
+  // How it went. While a site is being tried only the trial's failure counts:
+  // that of an attempt sent earlier tells again why the circuit opened.
+  void succeeded(SiteId site, Trial trial, Instant now);
+  void failed_softly(SiteId site, Trial trial, Instant now);
+  void failed_hard(SiteId site, Trial trial, Instant now);
   // It ended without telling anything of the site: cancelled, or the client's
   // own fault.
-  void told_nothing(SiteId site);
+  void told_nothing(SiteId site, Trial trial);
 
   void probe_succeeded(SiteId site, Instant now);
-  void probe_failed(SiteId site, Instant now) { failed_hard(site, now); }
+  void probe_failed(SiteId site, Instant now);
 
   [[nodiscard]] const Health& of(SiteId site) const { return health_[site.value()]; }
   // Sites whose circuit is not closed: all others are available, so that a
@@ -69,7 +75,8 @@ class HealthBook {
  private:
   void open(SiteId site, Instant now);
   void move_to(SiteId site, Circuit circuit, WallTime now);
-  void end_trial(Health& health);
+  // Whether a failure of this attempt is news: false while another is the trial.
+  static bool end_trial(Health& health, Trial trial);
 
   HealthOptions options_;
   std::vector<Health> health_;  // indexed by SiteId

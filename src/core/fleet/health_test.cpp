@@ -17,60 +17,83 @@ HealthBook book() {
 
 TEST(HealthBook, AHardFailureOpensAtOnceAndOneTrialClosesAgain) {
   HealthBook health = book();
-  health.sent(kSite, at(0));
-  health.failed_hard(kSite, at(0));
+  health.failed_hard(kSite, health.sent(kSite, at(0)), at(0));
   EXPECT_FALSE(health.available(kSite, at(999).monotonic));
   ASSERT_TRUE(health.available(kSite, at(1000).monotonic));
-  health.sent(kSite, at(1000));
+  const Trial trial = health.sent(kSite, at(1000));
   EXPECT_FALSE(health.available(kSite, at(1000).monotonic)) << "one trial at a time";
-  health.succeeded(kSite, at(1100));
+  health.succeeded(kSite, trial, at(1100));
   EXPECT_TRUE(health.available(kSite, at(1100).monotonic));
   EXPECT_EQ(health.of(kSite).circuit, Circuit::closed);
 }
 
 TEST(HealthBook, SoftFailuresOpenOnlyInARow) {
   HealthBook health = book();
-  health.failed_softly(kSite, at(0));
-  health.failed_softly(kSite, at(1));
-  health.succeeded(kSite, at(2));
-  health.failed_softly(kSite, at(3));
-  health.failed_softly(kSite, at(4));
+  health.failed_softly(kSite, Trial::none, at(0));
+  health.failed_softly(kSite, Trial::none, at(1));
+  health.succeeded(kSite, Trial::none, at(2));
+  health.failed_softly(kSite, Trial::none, at(3));
+  health.failed_softly(kSite, Trial::none, at(4));
   EXPECT_TRUE(health.available(kSite, at(4).monotonic));
-  health.failed_softly(kSite, at(5));
+  health.failed_softly(kSite, Trial::none, at(5));
   EXPECT_FALSE(health.available(kSite, at(5).monotonic));
 }
 
 TEST(HealthBook, ThePauseDoublesUpToItsBound) {
   HealthBook health = book();
   std::int64_t now = 0;
+  Trial trial = Trial::none;
   for (const std::int64_t pause : {1000, 2000, 4000, 4000}) {
-    health.failed_hard(kSite, at(now));
+    health.failed_hard(kSite, trial, at(now));
     EXPECT_FALSE(health.available(kSite, at(now + pause - 1).monotonic)) << pause;
     now += pause;
     ASSERT_TRUE(health.available(kSite, at(now).monotonic)) << pause;
-    health.sent(kSite, at(now));
+    trial = health.sent(kSite, at(now));
   }
 }
 
 TEST(HealthBook, FailuresOfAttemptsUnderWayDoNotProlongThePause) {
   HealthBook health = book();
-  for (int i = 0; i < 50; ++i) health.failed_hard(kSite, at(i));
+  for (int i = 0; i < 50; ++i) health.failed_hard(kSite, Trial::none, at(i));
   EXPECT_TRUE(health.available(kSite, at(1000).monotonic));
 }
 
 TEST(HealthBook, AGoodProbeEndsThePause) {
   HealthBook health = book();
-  health.failed_hard(kSite, at(0));
+  health.failed_hard(kSite, Trial::none, at(0));
   health.probe_succeeded(kSite, at(10));
   EXPECT_TRUE(health.available(kSite, at(10).monotonic));
 }
 
 TEST(HealthBook, ATrialThatToldNothingLetsTheNextOneTry) {
   HealthBook health = book();
-  health.failed_hard(kSite, at(0));
-  health.sent(kSite, at(1000));
-  health.told_nothing(kSite);
+  health.failed_hard(kSite, Trial::none, at(0));
+  health.told_nothing(kSite, health.sent(kSite, at(1000)));
   EXPECT_TRUE(health.available(kSite, at(1001).monotonic));
+}
+
+TEST(HealthBook, AnAttemptSentEarlierEndsNobodysTrial) {
+  HealthBook health = book();
+  const Trial early = health.sent(kSite, at(0));
+  health.failed_hard(kSite, Trial::none, at(1));
+  const Trial trial = health.sent(kSite, at(1001));
+  ASSERT_NE(trial, Trial::none);
+  health.told_nothing(kSite, early);
+  EXPECT_FALSE(health.available(kSite, at(1002).monotonic)) << "the trial is still under way";
+  health.failed_hard(kSite, early, at(1002));
+  EXPECT_EQ(health.of(kSite).circuit, Circuit::trying) << "old news opens nothing";
+  health.succeeded(kSite, trial, at(1003));
+  EXPECT_EQ(health.of(kSite).circuit, Circuit::closed);
+}
+
+TEST(HealthBook, ABadProbeEndsATrialAndItsOwnEndIsThenOldNews) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  const Trial trial = health.sent(kSite, at(1000));
+  health.probe_failed(kSite, at(1001));
+  EXPECT_FALSE(health.available(kSite, at(3000).monotonic));
+  health.failed_softly(kSite, trial, at(1500));
+  EXPECT_TRUE(health.available(kSite, at(3001).monotonic)) << "the pause is as long as it was";
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "core/gate/nearest_word.h"
+#include "base/nearest_word.h"
 
 namespace hanse::gate {
 namespace {

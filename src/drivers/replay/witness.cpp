@@ -336,7 +336,7 @@ void Witness::nothing_is_left(const dispatch::World& world) {
     }
   });
   fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
-    if (world.attempts_at[id.value()] != 0 || world.health.of(id).trials_under_way != 0) {
+    if (world.attempts_at[id.value()] != 0 || world.health.of(id).trial != fleet::Trial::none) {
       complain(fmt::format("{} has attempts although nothing is under way", site.name));
     }
   });

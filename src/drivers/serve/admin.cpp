@@ -59,6 +59,9 @@ Result<telemetry::RecordView> view_of(const RecordRing::Entry& entry, const Shar
   auto read = dispatch::read_record(entry.bytes);
   if (!read) return std::unexpected(std::move(read.error()));
   const dispatch::Snapshot& snapshot = *entry.snapshot;
+  if (const Status sound = dispatch::check_record(read->record, snapshot); !sound) {
+    return std::unexpected(sound.error());
+  }
   const gate::Gate gate(snapshot.catalog, snapshot.fleet, snapshot.policies, snapshot.labels);
   const limits::Tenant& tenant = snapshot.tenants.tenants[read->record.tenant];
   const auto verdicts = gate.explain({.policy = tenant.policy, .labels = read->record.labels},

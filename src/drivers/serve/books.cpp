@@ -35,7 +35,13 @@ class Copying final : public ledger::EntrySink {
 Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptions& options,
                                            WallTime now) {
   std::unique_ptr<Books> books(new Books(options.lag_max));
-  auto journal = journal::Journal::open(disk, options.journal, books->ledger_, now);
+  journal::JournalOptions journal_options = options.journal;
+  journal_options.on_durable = [also = options.journal.on_durable, to = books.get()] {
+    to->tell_keeper();
+    if (also) also();
+  };
+  auto journal =
+      journal::Journal::open(disk, std::move(journal_options), books->ledger_, now);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
   auto database =
@@ -44,14 +50,20 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
   books->database_ = *std::move(database);
   books->keeper_ = std::make_unique<storage::BookKeeper>(
       *books->database_, journal_source(disk, options.journal.directory));
-  books->keeper_->written(books->journal_->written());
+  books->may_tell_ = true;
+  books->tell_keeper();
   return books;
+}
+
+void Books::tell_keeper() {
+  // What is not durable may still be lost with the power, and books that knew
+  // it would then be ahead of their journal.
+  if (may_tell_) keeper_->written(journal_->durable());
 }
 
 Status Books::write(Instant now) {
   if (Status written = journal_->write(); !written) return written;
   const ledger::Position position = journal_->written();
-  keeper_->written(position);
   if (marks_.empty() || elapsed(marks_.back().at, now.monotonic) >= kMarkEvery) {
     const ledger::Position booked = keeper_->booked();
     while (!marks_.empty() && marks_.front().written <= booked) marks_.pop_front();
@@ -86,7 +98,7 @@ Status Books::may_admit(Instant now) const {
 
 Status Books::close() {
   if (Status closed = journal_->close(); !closed) return closed;
-  keeper_->written(journal_->written());
+  tell_keeper();
   return keeper_->catch_up();
 }
 

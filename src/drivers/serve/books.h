@@ -8,6 +8,7 @@
 // that were admitted never wait for the books.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -54,6 +55,9 @@ class Books {
   // Writes what was collected; when it returns well, a killed process has
   // lost nothing.
   Status write(Instant now);
+  // What survives a loss of power too: the journal's on_durable tells when it
+  // has risen.
+  [[nodiscard]] ledger::Position durable() const { return journal_->durable(); }
   // Fails: unavailable, with what stands in the way.
   [[nodiscard]] Status may_admit(Instant now) const;
 
@@ -68,6 +72,8 @@ class Books {
 
  private:
   explicit Books(Duration lag_max) : lag_max_(lag_max) {}
+  // Any thread.
+  void tell_keeper();
 
   // When the journal had been written how far, a few times a second: the age
   // of the oldest entry that is not booked yet.
@@ -79,9 +85,11 @@ class Books {
   Duration lag_max_;
   ledger::Ledger ledger_;
   ledger::Treasurer treasurer_;
-  std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<storage::Books> database_;
   std::unique_ptr<storage::BookKeeper> keeper_;  // its thread goes before its books
+  // The journal's flusher tells the keeper, so it goes first of all.
+  std::unique_ptr<journal::Journal> journal_;
+  std::atomic<bool> may_tell_{false};  // journal and keeper are both there
   std::deque<Mark> marks_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "adapters/api/models.h"
 #include "adapters/api/request_headers.h"
+#include "base/nearest_word.h"
 #include "drivers/serve/problems.h"
 
 namespace hanse::serve {
@@ -29,20 +30,34 @@ void reply_json(http::Exchange& exchange, const std::string& body) {
 }  // namespace
 
 void Front::on_head(http::Exchange& exchange) {
+  checked_.exchange = nullptr;
   auto asked = read_head(exchange.head());
   if (!asked) return refuse(exchange, std::move(asked.error()));
+  checked_ = {.exchange = &exchange,
+              .setting = shard_.setting().get(),
+              .at = shard_.loop().now().monotonic,
+              .asked = *std::move(asked)};
+}
+
+bool Front::is_checked(const http::Exchange& exchange) const {
+  return checked_.exchange == &exchange && checked_.setting == shard_.setting().get() &&
+         checked_.at == shard_.loop().now().monotonic;
 }
 
 void Front::on_request(http::Exchange& exchange) {
-  // Read again rather than kept: a key may have been taken away while a slow
-  // body came in.
-  auto asked = read_head(exchange.head());
-  if (!asked) return refuse(exchange, std::move(asked.error()));
-  switch (asked->route.operation) {
+  if (!is_checked(exchange)) {
+    // A key may have been taken away while a slow body came in.
+    auto asked = read_head(exchange.head());
+    if (!asked) return refuse(exchange, std::move(asked.error()));
+    checked_.asked = *std::move(asked);
+  }
+  checked_.exchange = nullptr;
+  const Asked& asked = checked_.asked;
+  switch (asked.route.operation) {
     case api::Operation::chat_completions:
-    case api::Operation::completions: return generate(exchange, *asked);
-    case api::Operation::list_models: return list_models(exchange, asked->key);
-    case api::Operation::get_model: return get_model(exchange, *asked);
+    case api::Operation::completions: return generate(exchange, asked);
+    case api::Operation::list_models: return list_models(exchange, asked.key);
+    case api::Operation::get_model: return get_model(exchange, asked);
   }
 }
 
@@ -112,7 +127,7 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
       api::child_context(api::read_traceparent(field(head, "traceparent")),
                          {random.next(), random.next(), random.next()});
   admission.extras.trace_id = trace.trace_id;
-  api::write_traceparent(trace, admission.traceparent);
+  admission.traceparent = api::to_traceparent(trace);
   if (const auto id = api::read_client_request_id(field(head, "x-client-request-id"))) {
     admission.extras.client_request_id = *id;
   } else if (const auto other = api::read_client_request_id(field(head, "x-request-id"))) {
@@ -164,11 +179,11 @@ void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
   const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
   const auto alias = snapshot.catalog.aliases.find(asked.route.model_id);
   if (!alias || !sells(snapshot, asked.key, *alias)) {
-    return reply_problem(exchange,
-                         api::model_not_found(asked.route.model_id,
-                                              api::nearest_word(asked.route.model_id,
-                                                                shard_.setting()->alias_names)),
-                         {}, {});
+    return reply_problem(
+        exchange,
+        api::model_not_found(asked.route.model_id,
+                             nearest_word(asked.route.model_id, shard_.setting()->alias_names)),
+        {}, {});
   }
   std::string body;
   api::write_model({.alias = asked.route.model_id}, body);

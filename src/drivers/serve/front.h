@@ -36,7 +36,18 @@ class Front final : public http::Handler {
                                                              KeyId key);
   void refuse(http::Exchange& exchange, api::Problem problem);
 
+  // The head that was looked at last. Most bodies come with their heads, and
+  // what was found out in this very turn under this very setting still holds.
+  struct Checked {
+    const http::Exchange* exchange = nullptr;
+    const Setting* setting = nullptr;
+    MonotonicTime at;
+    Asked asked;
+  };
+  [[nodiscard]] bool is_checked(const http::Exchange& exchange) const;
+
   Shard& shard_;
+  Checked checked_;
 };
 
 }  // namespace hanse::serve

@@ -13,12 +13,11 @@ class Prober::Probe final : public http::CallObserver {
 
   void start(std::shared_ptr<Upstream> upstream, std::string_view path) {
     upstream_ = std::move(upstream);
-    const std::string target = upstream_->target(path);
     std::array<http::HeaderLine, 1> headers{{{"authorization", upstream_->authorization}}};
     const bool keyed = !upstream_->authorization.empty();
     call_.start(upstream_->pool,
                 {.method = "GET",
-                 .target = target,
+                 .target = upstream_->target(path),
                  .headers = http::HeaderLines(headers.data(), keyed ? 1 : 0),
                  .body = {}},
                 {.connect = seconds(1),

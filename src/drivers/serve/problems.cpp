@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/nearest_word.h"
+
 namespace hanse::serve {
 namespace {
 
@@ -35,7 +37,7 @@ std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& 
     std::vector<std::string_view> names;
     for (const catalog::Alias& row : snapshot.catalog.aliases) names.push_back(row.name);
     return std::unexpected(
-        api::model_not_found(question.model, api::nearest_word(question.model, names)));
+        api::model_not_found(question.model, nearest_word(question.model, names)));
   }
   const Tokens context =
       snapshot.catalog.models[snapshot.catalog.aliases[*alias].model].context_tokens;
@@ -46,7 +48,8 @@ std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& 
   arrived.prompt_tokens_max = prompt_bound(question, context);
   arrived.output_limit =
       std::min(question.output_limit.value_or(tenant.output_tokens_default), context);
-  arrived.choices = question.choices;
+  // What is held for and billed is what the engine makes, not what it shows.
+  arrived.choices = question.generations;
   arrived.prompts = question.prompts;
   arrived.streamed = question.stream;
   return arrived;

@@ -128,6 +128,8 @@ class Process {
     const Status kept = keep_snapshot(books_files(configuration.gateway.data_dir),
                                       configuration.digest, loaded.canonical);
     if (!kept) return kept;
+    shard_options.last_byte_survives_power_loss = power_loss_counts(configuration);
+    go_on_from((*books)->ledger().last_at());
     const Instant began = loop_.read_clock();
     auto recorder = record(**books, **setting, shard_options, began);
     if (!recorder) return std::unexpected(std::move(recorder.error()));
@@ -150,6 +152,22 @@ class Process {
   }
 
  private:
+  static bool power_loss_counts(const config::Configuration& configuration) {
+    return configuration.ledger.durability == config::LedgerOptions::Durability::power;
+  }
+
+  // Times in the books never go backwards, whatever the machine's clock does
+  // between two starts.
+  void go_on_from(WallTime booked_last) {
+    const Duration behind = elapsed(loop_.read_clock().wall, booked_last);
+    if (behind > seconds(1)) {
+      log_->warning("the clock is behind the last entry of the books; their time stands still "
+                    "until it has caught up",
+                    {telemetry::field::duration("behind", behind)});
+    }
+    loop_.raise_wall(booked_last);
+  }
+
   Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
     const BooksFiles files = books_files(configuration.gateway.data_dir);
     BooksOptions options;
@@ -157,6 +175,15 @@ class Process {
     options.journal.segment_bytes =
         static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
     options.journal.flush_interval = configuration.ledger.fsync_interval;
+    if (power_loss_counts(configuration)) {
+      // Answers wait for the disk, so nothing gathers; the sync itself does.
+      options.journal.flush_interval = Duration(0);
+      options.journal.on_durable = [this] {
+        loop_.post([this] {
+          if (shard_ != nullptr) shard_->durable_rose();
+        });
+      };
+    }
     options.database = files.database;
     options.lag_max = configuration.ledger.lag_max;
     std::error_code trouble;

@@ -69,6 +69,7 @@ std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission a
   in_dispatch_ = true;
   record_kept_ = false;
   shard_.tell(*arrived);
+  request_id_ = shard_.request_id(ref());
   return std::nullopt;
 }
 
@@ -84,7 +85,6 @@ void Session::open(const dispatch::OpenAttempt& action) {
   report_ = {};
   first_token_told_ = engine_done_ = false;
   released_ = reported_ = seen_ = Tokens(0);
-  request_id_ = shard_.request_id(ref());
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
@@ -106,18 +106,17 @@ void Session::open(const dispatch::OpenAttempt& action) {
 
   const engines::UpstreamHeaders ours =
       engines::upstream_headers({.authorization = upstream_->authorization,
-                                 .traceparent = admission_.traceparent,
+                                 .traceparent = traceparent(),
                                  .streamed = upstream_request_.streamed});
   std::array<http::HeaderLine, engines::UpstreamHeaders::kMax> lines;
   std::transform(ours.begin(), ours.end(), lines.begin(), [](const engines::UpstreamHeader& h) {
     return http::HeaderLine{h.name, h.value};
   });
-  const std::string target = upstream_->target(upstream_request_.path);
   // An engine that answers whole sends its first byte with its last.
   const Duration first_byte = upstream_request_.streamed ? limits_.first_token : limits_.whole;
   call_.start(upstream_->pool,
               {.method = "POST",
-               .target = target,
+               .target = upstream_->target(upstream_request_.path),
                .headers = http::HeaderLines(lines.data(), ours.count),
                .body = upstream_request_.pieces()},
               {.connect = limits_.connect,
@@ -133,7 +132,7 @@ void Session::begin_answer() {
   decoder_.emplace(upstream_->engine, decoder_options(question_.dialect, question_.stream));
   out_.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
-                                    .request_id = request_id_,
+                                    .request_id = request_id(),
                                     .alias = question_.model,
                                     .created_unix_seconds = created_unix_seconds_};
   if (question_.stream) {
@@ -179,7 +178,7 @@ void Session::finish() {
 
 void Session::reply_whole(http::Exchange& exchange) {
   const api::ReplyIdentity identity{.dialect = question_.dialect,
-                                    .request_id = request_id_,
+                                    .request_id = request_id(),
                                     .alias = question_.model,
                                     .created_unix_seconds = created_unix_seconds_};
   out_.clear();
@@ -198,14 +197,13 @@ void Session::refuse(const dispatch::Refuse& action) {
   if (exchange_ != nullptr) {
     http::Exchange& exchange = *std::exchange(exchange_, nullptr);
     exchange.set_observer(nullptr);
-    if (request_id_.empty()) request_id_ = shard_.request_id(ref());
     const api::Problem told = problem(action);
     if (exchange.begun()) {
       // What came before the break has been paid for and goes out first.
       writer_->write_error(told, out_);
       exchange.finish(out_);
     } else {
-      reply_problem(exchange, told, request_id_, admission_.traceparent);
+      reply_problem(exchange, told, request_id(), traceparent());
     }
   }
   shard_.ended(*this);
@@ -225,12 +223,12 @@ void Session::stop() {
     api::Problem told;
     told.kind = api::ProblemKind::draining;
     told.message = "this gateway is stopping and its time to finish open answers has run out";
-    told.request_id = request_id_;
+    told.request_id = request_id();
     if (exchange.begun()) {
       writer_->write_error(told, out_);
       exchange.finish(out_);
     } else {
-      reply_problem(exchange, told, request_id_, admission_.traceparent);
+      reply_problem(exchange, told, request_id(), traceparent());
     }
   }
   if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
@@ -310,7 +308,7 @@ void Session::take(const answer::Delta& delta) {
   const answer::Emission emission = answer_->take(delta);
   if (question_.stream) {
     writer_->write(delta, emission, out_);
-  } else if (emission.forward) {
+  } else if (emission.forward && decoder_->whole_reply() == nullptr) {
     assembler_->add(delta);
   }
 }
@@ -402,7 +400,7 @@ Usage Session::usage_so_far() const {
 
 api::Accounting Session::accounting() const {
   const dispatch::Record& record = shard_.record(ref());
-  return {.request_id = request_id_,
+  return {.request_id = request_id(),
           .site = site().name,
           .attempts = static_cast<std::int32_t>(record.attempts.size()),
           .cost = record.charged,
@@ -420,7 +418,7 @@ api::Problem Session::problem(const dispatch::Refuse& action) const {
   api::Problem told = record.end == dispatch::End::refused_by_law
                           ? api::refused_by_gate(refusals_of(shard_.explain(ref()), snapshot))
                           : problem_of(record, action, report_, snapshot);
-  told.request_id = request_id_;
+  told.request_id = request_id();
   told.attempts = static_cast<std::int32_t>(record.attempts.size());
   if (!record.attempts.empty()) {
     told.site = admission_.setting->snapshot->fleet.sites[record.attempts.back().site].name;
@@ -431,8 +429,8 @@ api::Problem Session::problem(const dispatch::Refuse& action) const {
 Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view content_type)
     : attempts_(static_cast<char>('0' + session.shard_.record(session.ref()).attempts.size())) {
   add("content-type", content_type);
-  add("x-request-id", session.request_id_);
-  add("traceparent", session.admission_.traceparent);
+  add("x-request-id", session.request_id());
+  add("traceparent", session.traceparent());
   add("hanse-site", session.site().name);
   add("hanse-attempts", {&attempts_, 1});
 }
@@ -448,7 +446,6 @@ void Session::reset() {
   assembler_.reset();
   body_.release();
   admission_.setting.reset();
-  request_id_.clear();
   // One long answer must not make its slot large for ever.
   constexpr std::size_t kKeptBytes = 4096;
   if (out_.capacity() > kKeptBytes) out_ = std::string();

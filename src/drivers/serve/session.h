@@ -10,6 +10,7 @@
 // Belongs to its shard's thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "adapters/api/errors.h"
 #include "adapters/api/request_codec.h"
+#include "adapters/api/request_headers.h"
 #include "adapters/api/stream_writer.h"
 #include "adapters/api/whole_writer.h"
 #include "adapters/engines/engine.h"
@@ -43,7 +45,7 @@ struct Admission {
   ClassId latency_class;
   gate::LabelSet labels;
   dispatch::RecordExtras extras;
-  std::string traceparent;  // of our own span, for the site
+  api::Traceparent traceparent{};  // of our own span, for the site
 };
 
 class Session final : public http::ExchangeObserver, public http::CallObserver {
@@ -94,6 +96,12 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void reply_whole(http::Exchange& exchange);
   void reset();
 
+  [[nodiscard]] std::string_view request_id() const {
+    return {request_id_.data(), request_id_.size()};
+  }
+  [[nodiscard]] std::string_view traceparent() const {
+    return {admission_.traceparent.data(), admission_.traceparent.size()};
+  }
   [[nodiscard]] Usage usage_so_far() const;
   [[nodiscard]] api::Accounting accounting() const;
   [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;
@@ -123,7 +131,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   Admission admission_;
   api::QuestionScratch scratch_;
   answer::Question question_;
-  std::string request_id_;
+  std::array<char, ledger::kRequestIdChars> request_id_{};  // once dispatch knows it
   std::int64_t created_unix_seconds_ = 0;
 
   // The attempt under way.

@@ -104,12 +104,16 @@ std::shared_ptr<Upstream> find_same(const Setting* before, const fleet::Site& si
 
 }  // namespace
 
-std::string Upstream::target(std::string_view path) const {
+std::string_view Upstream::target(std::string_view path) {
+  for (const auto& [known, target] : targets_) {
+    if (known == path) return target;
+  }
+  const std::string_view asked = path;
   std::string_view prefix = url.path;
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   // A URL that already ends in /v1, as many are given, must not repeat it.
   if (prefix.ends_with("/v1") && path.starts_with("/v1/")) path.remove_prefix(3);
-  return fmt::format("{}{}", prefix, path);
+  return targets_.emplace_back(asked, fmt::format("{}{}", prefix, path)).second;
 }
 
 Result<std::shared_ptr<const Setting>> make_setting(http::Loop& loop, const config::Loaded& loaded,

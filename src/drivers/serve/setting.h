@@ -6,10 +6,12 @@
 // pool of connections that both have is shared between them.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapters/config/configuration.h"
@@ -39,8 +41,13 @@ struct Upstream {
   std::string authorization;  // "Bearer ..."; empty: none
   http::Pool pool;
 
-  // The site's URL and an engine's path in one: "/v1/chat/completions".
-  [[nodiscard]] std::string target(std::string_view path) const;
+  // The site's URL and an engine's path in one: "/v1/chat/completions". Valid
+  // as long as the upstream.
+  [[nodiscard]] std::string_view target(std::string_view path);
+
+ private:
+  // By path. An engine has a few, which are there for ever.
+  std::deque<std::pair<std::string_view, std::string>> targets_;
 };
 
 struct Setting {

@@ -22,6 +22,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       options_(options),
       log_(log),
       metrics_(options_.dispatch.currency, options_.build),
+      process_(metrics_.registry()),
       records_(kRecordsKept),
       random_(options_.random_seed),
       dispatch_(setting_->snapshot, books_->ledger(), books_->treasurer(), options_.dispatch,
@@ -65,8 +66,8 @@ Session* Shard::take_session() {
 
 void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }
 
-std::string Shard::request_id(dispatch::RequestRef ref) const {
-  return ledger::to_string(
+std::array<char, ledger::kRequestIdChars> Shard::request_id(dispatch::RequestRef ref) const {
+  return ledger::to_chars(
       ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
 }
 
@@ -103,6 +104,7 @@ void Shard::log_failed_attempt(Session& session, std::string_view site,
 void Shard::write_metrics(std::string& out) {
   metrics_.sample(dispatch_);
   metrics_.sample_log(log_.dropped());
+  process_.sample();
   const journal::Journal& journal = books_->journal();
   metrics_.sample(telemetry::JournalSample{
       .entries = static_cast<std::uint64_t>(journal.written().count()),
@@ -126,7 +128,7 @@ void Shard::tell(const dispatch::Event& event) {
       if (recorder_ != nullptr) dispatch::add_to(digest, action);
       if (const auto* append = std::get_if<dispatch::Append>(&action)) {
         write_down(*append);
-      } else {
+      } else if (!perform_at_once(action)) {
         waiting_.push_back(action);
       }
     }
@@ -142,6 +144,20 @@ void Shard::write_down(const dispatch::Append& append) {
   books_->append(append.entry, keep_record(*sessions_[append.closes->slot]));
 }
 
+bool Shard::perform_at_once(const dispatch::Action& action) {
+  // These depend on no entry, and a probe's site means something only while
+  // the setting is the one it was decided under.
+  if (const auto* probe = std::get_if<dispatch::Probe>(&action)) {
+    prober_.probe(setting_, probe->site);
+    return true;
+  }
+  if (const auto* wake = std::get_if<dispatch::WakeAt>(&action)) {
+    wake_.arm(wake->time);
+    return true;
+  }
+  return false;
+}
+
 void Shard::turn_end() {
   // What is performed may tell dispatch more; an engine that cannot be asked
   // at all fails over in the same turn. Each round ends an attempt or a
@@ -150,7 +166,13 @@ void Shard::turn_end() {
     if (const Status written = books_->write(loop_.now()); !written)
       return journal_failed(written.error());
     performing_.swap(waiting_);
-    for (const dispatch::Action& action : performing_) perform(action);
+    for (const dispatch::Action& action : performing_) {
+      if (may_leave_now(action)) {
+        perform(action);
+      } else {
+        unsafe_.push_back({.position = books_->journal().written(), .action = action});
+      }
+    }
     performing_.clear();
   }
   if (recorder_ == nullptr) return;
@@ -159,11 +181,28 @@ void Shard::turn_end() {
   }
 }
 
+bool Shard::may_leave_now(const dispatch::Action& action) const {
+  if (!options_.last_byte_survives_power_loss) return true;
+  const bool ends = std::holds_alternative<dispatch::Finish>(action) ||
+                    std::holds_alternative<dispatch::Refuse>(action);
+  return !ends || books_->durable() >= books_->journal().written();
+}
+
+void Shard::durable_rose() {
+  if (books_->journal().failed()) return journal_failed(books_->journal().status().error());
+  const ledger::Position durable = books_->durable();
+  while (!unsafe_.empty() && unsafe_.front().position <= durable) {
+    perform(unsafe_.front().action);
+    unsafe_.pop_front();
+  }
+}
+
 void Shard::journal_failed(const Error& error) {
   // What waits for these entries must not leave, ever: the disk's failure is
   // final for this process. Clients are told, engines are freed, and what was
   // in doubt is settled by the recovery of the next start.
   waiting_.clear();
+  unsafe_.clear();
   if (broken_) return;
   broken_ = true;
   log_.error("the journal cannot be written; nothing is admitted until a restart",
@@ -190,8 +229,8 @@ void Shard::perform(const dispatch::Action& action) {
     void operator()(const dispatch::Finish& a) const { shard.find(a.request)->finish(); }
     void operator()(const dispatch::Refuse& a) const { shard.find(a.request)->refuse(a); }
     void operator()(const dispatch::Forget& a) const { shard.find(a.request)->forget(); }
-    void operator()(const dispatch::Probe& a) const { shard.prober_.probe(shard.setting_, a.site); }
-    void operator()(const dispatch::WakeAt& a) const { shard.wake_.arm(a.time); }
+    void operator()(const dispatch::Probe&) const {}
+    void operator()(const dispatch::WakeAt&) const {}
   };
   std::visit(Visitor{*this}, action);
 }

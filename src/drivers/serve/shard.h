@@ -7,7 +7,9 @@
 // to sites, whole replies, last chunks.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +20,7 @@
 #include "adapters/http/server.h"
 #include "adapters/telemetry/log.h"
 #include "adapters/telemetry/metrics.h"
+#include "adapters/telemetry/process_metrics.h"
 #include "base/random.h"
 #include "core/dispatch/dispatch.h"
 #include "drivers/serve/books.h"
@@ -33,6 +36,7 @@ struct ShardOptions {
   dispatch::DispatchOptions dispatch;
   std::uint64_t random_seed = 0;  // of trace ids; not of decisions
   telemetry::BuildInfo build;
+  bool last_byte_survives_power_loss = false;  // ledger.durability = "power"
 };
 
 class Shard {
@@ -47,6 +51,8 @@ class Shard {
 
   // From the next request on.
   void adopt(std::shared_ptr<const Setting> setting);
+  // More of the journal is durable, or its disk has failed.
+  void durable_rose();
   // Gives up what is still open, telling each client; for the end of a drain.
   void stop_all();
 
@@ -59,7 +65,8 @@ class Shard {
   [[nodiscard]] std::vector<gate::Verdict> explain(dispatch::RequestRef ref) const {
     return dispatch_.explain(ref);
   }
-  [[nodiscard]] std::string request_id(dispatch::RequestRef ref) const;
+  [[nodiscard]] std::array<char, ledger::kRequestIdChars> request_id(
+      dispatch::RequestRef ref) const;
   void ended(Session& session);
   void give_back(std::uint32_t slot);
   void log_failed_attempt(Session& session, std::string_view site,
@@ -83,6 +90,10 @@ class Shard {
   void write_down(const dispatch::Append& append);
   // Keeps the record of a request that has ended; returns its bytes.
   const std::string& keep_record(Session& session);
+  // False for an action that waits for the turn's end.
+  bool perform_at_once(const dispatch::Action& action);
+  // False for an answer's end whose entries the disk does not have yet.
+  [[nodiscard]] bool may_leave_now(const dispatch::Action& action) const;
   void perform(const dispatch::Action& action);
   void turn_end();
   void journal_failed(const Error& error);
@@ -95,6 +106,7 @@ class Shard {
   ShardOptions options_;
   telemetry::Log& log_;
   telemetry::GatewayMetrics metrics_;
+  telemetry::ProcessMetrics process_;
   RecordRing records_;
   Random random_;
   dispatch::Dispatch dispatch_;
@@ -102,6 +114,12 @@ class Shard {
   // What waits for the turn's entries to be written, in order.
   std::vector<dispatch::Action> waiting_;
   std::vector<dispatch::Action> performing_;
+  // Ends of answers, with what must be durable before they leave.
+  struct Unsafe {
+    ledger::Position position;
+    dispatch::Action action;
+  };
+  std::deque<Unsafe> unsafe_;
   bool broken_ = false;                             // the journal has failed
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
