@@ -1,9 +1,12 @@
 // Preloaded into a gateway, makes its machine an odd one: a disk that syncs
-// slowly, a clock that is wrong.
+// slowly or is full, a clock that is wrong.
 //
 //   ODD_SYNC_MILLISECONDS   what each sync takes longer
 //   ODD_CLOCK_SECONDS       how far the wall clock is off
+//   ODD_FILE_BYTES_MAX      where every file is full
 #include <dlfcn.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +25,14 @@ Function next_one(const char* name) {
 }
 
 }  // namespace
+
+__attribute__((constructor)) static void limit_files() {
+  const long most = number_from("ODD_FILE_BYTES_MAX");
+  if (most == 0) return;
+  signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{.rlim_cur = static_cast<rlim_t>(most), .rlim_max = static_cast<rlim_t>(most)};
+  setrlimit(RLIMIT_FSIZE, &limit);
+}
 
 extern "C" int fdatasync(int descriptor) {
   static const auto real = next_one<int (*)(int)>("fdatasync");

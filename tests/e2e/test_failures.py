@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import threading
 from collections.abc import Callable
@@ -395,3 +396,121 @@ def test_the_clients_own_retries_help_when_a_site_comes_back(
     with openai.OpenAI(base_url=scripted_grid.url, api_key=ACME, max_retries=8) as client:
         answer = client.chat.completions.create(model=MODEL, messages=SAY_HI)
     assert answer.choices[0].message.content == "Hello again"
+
+
+def test_a_request_that_breaks_engines_does_not_close_the_sites_to_others(
+    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    """An engine's 500 may be the request's own doing; one such request must not open every circuit."""
+
+    def script(request: Request, wire: Wire) -> None:
+        if "poison" in request.body.decode():
+            wire.reply(500, b'{"error":{"message":"no","type":"server_error","code":500}}')
+        else:
+            answering("fine")(request, wire)
+
+    all_do(scripted, script)
+    poison = [{"role": "user", "content": "poison"}]
+    for _ in range(4):
+        with pytest.raises(openai.InternalServerError):
+            scripted_client.chat.completions.create(model=MODEL, messages=poison)  # type: ignore[arg-type]
+        assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "response_format type must be one of text or json_object, but got: invalid_model",
+        "Invalid tool_choice: model not found",
+    ],
+)
+def test_an_error_that_quotes_the_client_is_not_held_against_the_site(
+    scripted: Engines, scripted_client: openai.OpenAI, message: str
+) -> None:
+    def script(_: Request, wire: Wire) -> None:
+        body = {"error": {"message": message, "type": "invalid_request_error", "code": 400}}
+        wire.reply(400, json.dumps(body).encode())
+
+    all_do(scripted, script)
+    for _ in range(2):
+        with pytest.raises(openai.BadRequestError):
+            scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI)
+    assert asked(scripted) == ["ashburn"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"tools": "x"}, {"tools": [{}]}, {"reasoning_format": "x"}, {"messages": [{"content": "x"}]}],
+    ids=str,
+)
+def test_what_the_real_engine_cannot_read_is_the_clients_fault(client: openai.OpenAI, fields: dict) -> None:
+    """llama.cpp calls it a 500."""
+    body = {"model": MODEL, "messages": SAY_HI, **fields}
+    with pytest.raises(openai.BadRequestError):
+        client.post("/chat/completions", body=body, cast_to=object)
+    assert client.chat.completions.create(model=MODEL, messages=SAY_HI, max_tokens=2).choices
+
+
+def test_a_silent_engine_that_answers_whole_leaves_time_for_another(
+    scripted: Engines, tmp_path: pathlib.Path
+) -> None:
+    """An engine of the general kind is asked for a whole reply, whose first byte is its last."""
+    urls = {name: engine.url for name, engine in scripted.items()}
+
+    def change(text: str) -> str:
+        assert text.count('kind = "llama.cpp"') == 4 and text.count('time_limit = "60s"') == 1
+        return text.replace('kind = "llama.cpp"', 'kind = "openai"').replace('"60s"', '"12s"')
+
+    def whole(_: Request, wire: Wire) -> None:
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "here"}}
+        wire.reply(200, json.dumps({"id": "x", "choices": [choice], "usage": usage()}).encode())
+
+    release = threading.Event()
+    scripted["ashburn"].script = lambda _, wire: release.wait(30) and None
+    for name in ("frankfurt", "hamburg", "lyon"):
+        scripted[name].script = whole
+    gateway = Gateway(render_config(tmp_path, urls, change))
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0, timeout=30) as client:
+            reply = client.chat.completions.with_raw_response.create(model=MODEL, messages=SAY_HI)
+            assert reply.headers["hanse-attempts"] == "2"
+            assert reply.parse().choices[0].message.content == "here"
+    finally:
+        release.set()
+        gateway.stop()
+
+
+def test_a_whole_answer_of_ten_megabytes_arrives_whole(scripted: Engines, scripted_client: openai.OpenAI) -> None:
+    piece = "x" * 50_000
+
+    def script(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        for _ in range(200):
+            wire.event(chunk({"content": piece}))
+        wire.event(chunk({}, "stop"))
+        wire.event(chunk(usage=usage(output=200)))
+        wire.event("[DONE]")
+        wire.end_stream()
+
+    all_do(scripted, script)
+    reply = scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI)
+    assert len(reply.choices[0].message.content or "") == 200 * len(piece)
+
+
+def test_a_whole_answer_without_end_is_given_up(scripted: Engines, scripted_client: openai.OpenAI) -> None:
+    gone = threading.Event()
+
+    def script(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        try:
+            while True:
+                wire.event(chunk({"content": "x" * 100_000}))
+        except OSError:
+            gone.set()
+
+    all_do(scripted, script)
+    with pytest.raises(openai.InternalServerError) as caught:
+        scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI)
+    assert caught.value.status_code == 502
+    assert gone.wait(20), "an engine still writes for nobody"
+

@@ -104,3 +104,12 @@ def test_the_decision_can_be_explained_afterwards(scripted_grid: Gateway, script
     assert done.returncode == 0, done.stderr
     for word in ("ashburn", "frankfurt", "hamburg", "eu-personal-stays-in-the-eu", "eu-personal-out-of-foreign-reach"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("header", [{"Hanse-Data": ""}, {"Hanse_Data": PERSONAL}, {"hanse_class": "batch"}], ids=str)
+def test_a_label_that_would_pass_unnoticed_is_refused(
+    scripted: Engines, scripted_client: openai.OpenAI, header: dict[str, str]
+) -> None:
+    with pytest.raises(openai.BadRequestError):
+        scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI, extra_headers=header)
+    assert not asked(scripted)

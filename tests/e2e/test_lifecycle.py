@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import signal
 import threading
+import time
 
 import openai
 import pytest
@@ -81,6 +82,70 @@ def test_a_bad_configuration_is_refused_and_the_old_one_kept(
     scripted_grid.process.send_signal(signal.SIGHUP)
     until(lambda: "nonsense" in scripted_grid.log_tail(), "the refusal is logged")
     assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
+
+
+def test_what_cannot_be_reloaded_is_refused_or_said(
+    scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    text = scripted_grid.config.read_text()
+    scripted_grid.config.write_text(text.replace('currency = "EUR"', 'currency = "CHF"'))
+    scripted_grid.process.send_signal(signal.SIGHUP)
+    until(lambda: "gateway.currency cannot change" in scripted_grid.log_tail(), "the refusal is logged")
+    scripted_grid.config.write_text(text + '\n[telemetry]\nlog_format = "json"\n')
+    scripted_grid.process.send_signal(signal.SIGHUP)
+    until(lambda: "only after a restart" in scripted_grid.log_tail(), "the warning is logged")
+    assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
+
+
+def test_a_full_disk_ends_every_request_and_frees_every_engine(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """Nothing that could not be written down is sent, and nobody is left waiting."""
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls), odd={"ODD_FILE_BYTES_MAX": 110_000})
+    left = threading.Event()
+    asked = threading.Event()
+
+    def endless(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        wire.event(chunk({"role": "assistant", "content": "begun "}))
+        asked.set()
+        while not wire.closed_by_peer():
+            time.sleep(0.1)
+            wire.event(chunk({"content": "on "}))
+        left.set()
+
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0, timeout=20) as client:
+            usual = {name: engine.script for name, engine in scripted.items()}
+            for engine in scripted.values():
+                engine.script = endless
+            with client.chat.completions.create(model=MODEL, messages=SAY_HI, stream=True) as stream:
+                parts = iter(stream)
+                assert next(parts).choices
+                assert asked.wait(20)
+                for name, engine in scripted.items():
+                    engine.script = usual[name]
+
+                def refused() -> bool:
+                    try:
+                        client.chat.completions.create(model=MODEL, messages=SAY_HI)
+                        return False
+                    except openai.InternalServerError as error:
+                        assert error.status_code == 503
+                        return True
+
+                until(refused, "the disk is full")
+                with pytest.raises(openai.APIError):
+                    list(parts)
+                assert left.wait(20), "the engine goes on for nobody"
+            until(refused, "it stays refused")
+    finally:
+        gateway.odd = {}
+        gateway.kill()
+    gateway.start()
+    try:
+        assert gateway.command("books", "verify").returncode == 0
+    finally:
+        gateway.stop()
 
 
 def test_a_site_that_comes_up_later_is_found_without_a_restart(tmp_path: pathlib.Path) -> None:

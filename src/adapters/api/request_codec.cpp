@@ -58,6 +58,7 @@ constexpr std::array kKnownNames = {
     KnownName{"max_completion_tokens", Known::max_completion_tokens},
     KnownName{"n_predict", Known::n_predict},
     KnownName{"n", Known::n},
+    KnownName{"n_cmpl", Known::n},  // llama.cpp's
     KnownName{"best_of", Known::best_of},
     KnownName{"tools", Known::tools},
     KnownName{"functions", Known::functions},
@@ -76,6 +77,16 @@ Known known_of(const JsonString& name) {
     if (name.says(word)) return known;
   }
   return Known::other;
+}
+
+// Whether some engine might take the name for a known one.
+bool differs_in_case_only(std::string_view name) {
+  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (std::ranges::none_of(name, is_capital)) return false;
+  const auto lower = [&](char c) { return is_capital(c) ? static_cast<char>(c + 32) : c; };
+  return std::ranges::any_of(kKnownNames, [&](const KnownName& known) {
+    return std::ranges::equal(name, known.name, {}, lower);
+  });
 }
 
 std::string_view name_of(Known known) {
@@ -146,16 +157,16 @@ class QuestionReader {
   }
 
   // Engines differ in which of two members of one name they believe, and so
-  // would the gate and the engine.
+  // would the gate and the engine. Some do not look at the case either.
   bool is_new(const JsonString& name, std::uint32_t begin) {
-    RunDigest digest;
-    if (name.escaped) {
-      std::string plain;
-      answer::append_unescaped(name.raw, plain);
-      digest.add(plain);
-    } else {
-      digest.add(name.raw);
+    std::string unescaped;
+    if (name.escaped) answer::append_unescaped(name.raw, unescaped);
+    const std::string_view plain = name.escaped ? std::string_view(unescaped) : name.raw;
+    if (differs_in_case_only(plain)) {
+      return json_.fail_at(begin, "the member is known in small letters only");
     }
+    RunDigest digest;
+    digest.add(plain);
     const auto end = names_.begin() + static_cast<std::ptrdiff_t>(members_);
     if (std::find(names_.begin(), end, digest.value()) != end) {
       return json_.fail_at(begin, "the member comes a second time");
@@ -176,7 +187,11 @@ class QuestionReader {
       case Known::max_tokens:
       case Known::max_completion_tokens:
       case Known::n_predict: return read_output_limit(known);
-      case Known::n: n_ = read_count(known); return;
+      case Known::n:
+        if (n_given_) wrong(known, "is given under two names");
+        n_given_ = true;
+        n_ = read_count(known);
+        return;
       case Known::best_of: best_of_ = read_count(known); return;
       case Known::tools:
       case Known::functions:
@@ -204,13 +219,19 @@ class QuestionReader {
       case Known::tool_choice: question_.tool_choice_field = field; break;
       case Known::max_tokens:
       case Known::max_completion_tokens:
-      case Known::n_predict:
-        if (question_.output_limit_field.present()) {
-          wrong(known, "is one of several output limits; name one of them");
-        }
-        question_.output_limit_field = field;
-        break;
+      case Known::n_predict: keep_output_limit(known, field); break;
       default: break;
+    }
+  }
+
+  // Clients send null for what they leave to others.
+  void keep_output_limit(Known known, const Field& field) {
+    const auto is_null = [&](const Field& f) { return f.value.in(body_) == "null"; };
+    Field& kept = question_.output_limit_field;
+    if (!kept.present() || is_null(kept)) {
+      kept = field;
+    } else if (!is_null(field)) {
+      wrong(known, "is one of several output limits; name one of them");
     }
   }
 
@@ -401,6 +422,7 @@ class QuestionReader {
   Question question_;
   std::optional<Problem> problem_;
   std::int32_t n_ = 1;
+  bool n_given_ = false;
   std::int32_t best_of_ = 1;
   // Digests of the names so far.
   std::array<std::uint64_t, kRequestMembersMax> names_;

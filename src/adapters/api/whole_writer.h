@@ -32,7 +32,7 @@ class WholeAssembler {
   // Takes a delta that Answer::take() said to forward.
   void add(const answer::Delta& delta);
 
-  // Bytes of the answer so far, which count against the shard's bound.
+  // Bytes of the answer so far, for whoever bounds them.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   // Appends the reply. A choice without a finish says "stop".

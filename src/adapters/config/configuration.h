@@ -71,11 +71,13 @@ struct HttpLimits {
   Bytes retained_bytes_max;          // all bodies and buffers of a shard together
   std::int64_t connections_max = 0;  // from clients
   Duration tls_handshake_time_limit;
-  Duration head_time_limit;     // from the first byte (or the connection) to the head's end
-  Duration body_time_limit;     // from the head's end to the body's
-  Duration idle_time_limit;     // between two requests of a kept connection
-  Duration write_time_limit;    // a client that takes no byte for so long is gone
+  Duration head_time_limit;   // from the first byte (or the connection) to the head's end
+  Duration body_time_limit;   // from the head's end to the body's
+  Duration idle_time_limit;   // between two requests of a kept connection
+  Duration write_time_limit;  // a client that takes no byte for so long is gone
   std::int64_t idle_connections_per_site_max = 0;
+
+  bool operator==(const HttpLimits&) const = default;
 };
 
 // [ledger]: how safe, how late, how large.
@@ -89,12 +91,16 @@ struct LedgerOptions {
   Duration fsync_interval;  // at most so long between groups
   Duration lag_max;         // books behind the journal by more stop admission
   Bytes segment_bytes;      // of the journal
+
+  bool operator==(const LedgerOptions&) const = default;
 };
 
 // [records]: decision records; never content.
 struct RecordOptions {
   Duration retention;  // older ones are erased
   Bytes bytes_max;     // past it the oldest are erased before their time
+
+  bool operator==(const RecordOptions&) const = default;
 };
 
 // [telemetry]
@@ -105,6 +111,8 @@ struct TelemetryOptions {
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;
   std::filesystem::path log_file;  // empty: standard error
+
+  bool operator==(const TelemetryOptions&) const = default;
 };
 
 // [currency.X]: what one unit of another currency was worth. Prices in it are

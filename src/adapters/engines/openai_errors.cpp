@@ -22,11 +22,12 @@ constexpr std::array<std::string_view, 9> kContextWords = {
     "input is too long"};
 constexpr std::array<std::string_view, 5> kFilterWords = {
     "content_filter", "content_policy", "content management policy", "moderation", "safety system"};
-constexpr std::array<std::string_view, 4> kModelWords = {"model_not_found", "model does not exist",
-                                                         "model not found", "invalid_model"};
+// Only as a type or a code, like those about money below: a message may quote
+// the client, and these two are held against the site.
+constexpr std::array<std::string_view, 2> kModelWords = {"model_not_found", "invalid_model"};
 // Our account there is empty: no client's fault, and no rate that will pass.
 constexpr std::array<std::string_view, 3> kMoneyWords = {"insufficient_quota",
-                                                         "insufficient balance", "billing"};
+                                                         "insufficient_balance", "billing"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -45,6 +46,9 @@ struct Said {
       return type.find(word) != std::string::npos || code.find(word) != std::string::npos ||
              message.find(word) != std::string::npos;
     });
+  }
+  [[nodiscard]] bool names_any(Words words) const {
+    return std::ranges::any_of(words, [&](std::string_view word) { return names(word); });
   }
   [[nodiscard]] bool names(std::string_view word) const {
     return type.find(word) != std::string::npos || code.find(word) != std::string::npos;
@@ -95,7 +99,7 @@ Failure failure_of(std::int32_t status, const Said& said) {
     case 403: return said.any(kFilterWords) ? Failure::content_filter : Failure::credentials;
     case 404: return Failure::model_missing;
     case 413: return Failure::context_exceeded;
-    case 429: return said.any(kMoneyWords) ? Failure::credentials : Failure::rate_limited;
+    case 429: return said.names_any(kMoneyWords) ? Failure::credentials : Failure::rate_limited;
     case 408:
     case 503:
     case 529: return Failure::overloaded;
@@ -104,7 +108,7 @@ Failure failure_of(std::int32_t status, const Said& said) {
   if (status >= 500) return Failure::server_error;
   if (said.any(kContextWords)) return Failure::context_exceeded;
   if (said.any(kFilterWords)) return Failure::content_filter;
-  if (said.any(kModelWords)) return Failure::model_missing;
+  if (said.names_any(kModelWords)) return Failure::model_missing;
   return Failure::client_request;
 }
 

@@ -152,8 +152,11 @@ INSTANTIATE_TEST_SUITE_P(
                    Failure::context_exceeded},
         FailureRow{"400 filter", body(400, R"({"error":{"code":"content_filter"}})"),
                    Failure::content_filter},
-        FailureRow{"400 model", body(400, R"({"error":{"message":"Model not found: x"}})"),
+        FailureRow{"400 model", body(400, R"({"error":{"message":"x","code":"model_not_found"}})"),
                    Failure::model_missing},
+        // A message may quote the client, and this would be held against the site.
+        FailureRow{"400 quote", body(400, R"({"error":{"message":"bad tool: model_not_found"}})"),
+                   Failure::client_request},
         FailureRow{"400", body(400, R"({"error":{"message":"bad temperature"}})"),
                    Failure::client_request},
         FailureRow{"422 fastapi", body(422, R"({"detail":"field required"})"),

@@ -202,7 +202,9 @@ void ServerConnection::keep_unsent(const Pieces& pieces, std::size_t sent) {
     if (!out_.append({rest, piece.iov_len - gone})) return fail_later();
   }
   if (out_.empty()) return;
-  if (out_.size() > server_.options.unsent_max) return fail_later();
+  // A whole reply is in memory anyway, and its client reads as fast as it can;
+  // write_stall and the pool's budget bound it. A stream should have paused.
+  if (begun_ && out_.size() > server_.options.unsent_max) return fail_later();
   if (phase_ == Phase::busy && !timer_.armed()) timer_.arm_in(server_.options.write_stall);
 }
 

@@ -83,6 +83,7 @@ Json attempt_json(const AttemptView& attempt) {
            {{"connect_ns", attempt.limits.connect.count()},
             {"first_token_ns", attempt.limits.first_token.count()},
             {"between_tokens_ns", attempt.limits.between_tokens.count()},
+            {"whole_reply_ns", attempt.limits.whole_reply.count()},
             {"whole_ns", attempt.limits.whole.count()}}},
           {"candidates", attempt.candidates},
           {"excluded", std::move(excluded)},

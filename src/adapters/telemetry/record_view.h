@@ -23,7 +23,8 @@
 //            cached_tokens, output_tokens}, within_objective, reason}]
 //   attempts: [{number, site, supplier, variant, opened_at, outcome,
 //            predicted: {...}, measured: {first_token_ns, per_token_ns, took_ns},
-//            limits: {connect_ns, first_token_ns, between_tokens_ns, whole_ns},
+//            limits: {connect_ns, first_token_ns, between_tokens_ns, whole_reply_ns,
+//            whole_ns},
 //            candidates, excluded: [{site, why}],
 //            tokens: {...}, tokens_estimated, tokens_contradicted, owed}]
 //   bill: {tokens: {prompt, cached_read, cache_write, output, reasoning},

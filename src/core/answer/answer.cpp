@@ -39,7 +39,12 @@ Emission Answer::take(const Delta& delta) {
     delta.usage_of_choice ? add_report(*delta.usage, *delta.usage_of_choice)
                           : void(reported_ = delta.usage);
   }
-  if (!delta.has_choice || delta.choice >= choices_ || finished_[delta.choice]) return {};
+  if (!delta.has_choice) return {};
+  if (delta.choice >= choices_) {
+    unasked_ = true;
+    return {};
+  }
+  if (finished_[delta.choice]) return {};
   const bool says_something =
       delta.is_progress() || delta.has_vendor_part || delta.finish != Finish::none;
   if (!says_something) return {};
@@ -77,9 +82,17 @@ bool Answer::complete() const {
 }
 
 void Answer::add_report(const Usage& usage, std::uint32_t choice) {
-  if (choice >= choices_ || choices_reported_[choice]) return;
-  choices_reported_.set(choice);
   if (!reported_) reported_.emplace();
+  if (choice >= choices_) {
+    // Nobody asked for it, but the site made it and will bill for it.
+    unasked_ = true;
+    for (const TokenKind kind : {TokenKind::output, TokenKind::reasoning}) {
+      reported_->tokens[kind] += usage.tokens[kind];
+    }
+    return;
+  }
+  if (choices_reported_[choice]) return;
+  choices_reported_.set(choice);
   const std::uint32_t prompt = choice / choices_per_prompt_;
   for (const TokenKind kind : kAllTokenKinds) {
     const bool generated = kind == TokenKind::output || kind == TokenKind::reasoning;
@@ -93,7 +106,7 @@ Usage Answer::usage(Tokens prompt_estimate) const {
   const bool reports_missing = choices_reported_.any() && (begun_ & ~choices_reported_).any();
   if (!reported_ || reports_missing) return estimate(prompt_estimate);
   Usage usage = *reported_;
-  usage.contradicted = usage.contradicted || contradicts_text(usage);
+  usage.contradicted = usage.contradicted || unasked_ || contradicts_text(usage);
   return usage;
 }
 

@@ -104,6 +104,7 @@ class Answer {
   // When each choice reports for itself: whose report is in, and for which
   // prompts their prompt tokens are.
   std::bitset<kChoicesMax> choices_reported_;
+  bool unasked_ = false;  // a choice came that nobody had asked for
   std::bitset<kChoicesMax> prompts_reported_;
   Finish finish_ = Finish::none;
   std::bitset<kChoicesMax> begun_;

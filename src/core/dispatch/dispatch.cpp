@@ -209,7 +209,9 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   attempt.limits =
       limits_of_attempt(world.snapshot->catalog.classes[request.record.latency_class],
                         world.snapshot->fleet.links[offer.site.value()],
-                        decision.best[0].prediction, elapsed(now.monotonic, request.deadline));
+                        decision.best[0].prediction, elapsed(now.monotonic, request.deadline),
+                        request.permitted.count() > request.record.attempts.size() &&
+                            request.record.attempts.size() < options_.attempts_max);
 
   request.state = State::waiting;
   request.may_leave = Tokens(0);
@@ -239,6 +241,7 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
+  request->world->health.first_token(attempt.site, request->trial, now);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
@@ -283,11 +286,21 @@ void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) 
   emit(Release{.request = request.ref, .attempt = request.attempt_index(), .output = release});
 }
 
+namespace {
+
+Usage usage_of(const Request& request, const Usage& reported) {
+  const OfferId offer = request.record.attempts.back().decision.chosen;
+  return bounded(reported, request.tenant_prices,
+                 request.world->snapshot->fleet.offers[offer].prices);
+}
+
+}  // namespace
+
 void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   Request* found = find(event.request, event.attempt);
   if (found == nullptr) return;
   Request& request = *found;
-  const Usage usage = bounded(event.usage);
+  const Usage usage = usage_of(request, event.usage);
   const bool delivered = request.state == State::answering && request.record.streamed;
   close_attempt(request, event.failure, usage, now);
 
@@ -333,9 +346,11 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
   Request& request = *found;
   emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
   const bool began = request.state == State::answering;
-  const Usage usage = began ? bounded(event.usage) : Usage{};
+  const Usage usage = began ? usage_of(request, event.usage) : Usage{};
   close_attempt(request, answer::Failure::none, usage, now, ledger::Outcome::cancelled);
-  if (began) {
+  // Of a whole answer nothing has gone out: the site is owed for it, but the
+  // tenant pays for what it got.
+  if (began && request.record.streamed) {
     settle(request, ledger::Outcome::cancelled, usage, now);
   } else {
     release_hold(request, ledger::Outcome::cancelled, now);

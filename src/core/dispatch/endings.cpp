@@ -30,7 +30,8 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
                                 ending, now.monotonic);
   const bool tells_nothing =
       outcome.has_value() ||
-      ended_by_deadline(request.record, failure, request.deadline, now.monotonic);
+      ended_by_deadline(request.record, failure, request.deadline, now.monotonic) ||
+      may_be_the_requests_own(request.record, failure);
   if (tells_nothing) {
     world.health.told_nothing(attempt.site, request.trial);
   } else {

@@ -15,11 +15,16 @@ TokenCounts most_tokens(const Record& record) {
   return most;
 }
 
-Usage bounded(const Usage& reported) {
+Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrices& supplier) {
   constexpr Tokens kMost{std::int64_t{1} << 30};
   Usage usage = reported;
   for (const TokenKind kind : kAllTokenKinds) {
     usage.tokens[kind] = std::clamp(usage.tokens[kind], Tokens(0), kMost);
+  }
+  // The greatest amount says that there was no room for the true one.
+  constexpr Money kNoRoom{std::numeric_limits<std::int64_t>::max()};
+  while (cost(usage.tokens, tenant) == kNoRoom || cost(usage.tokens, supplier) == kNoRoom) {
+    for (const TokenKind kind : kAllTokenKinds) usage.tokens[kind] = usage.tokens[kind] / 2;
   }
   usage.contradicted = usage.contradicted || usage.tokens != reported.tokens;
   return usage;
@@ -40,14 +45,17 @@ Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
 }
 
 AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
-                                const placement::Prediction& prediction, Duration left) {
+                                const placement::Prediction& prediction, Duration left,
+                                bool others_left) {
   const auto within = [&](Duration limit) { return std::min(limit, left); };
+  const Duration first_token =
+      within(std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4}));
   return {
       .connect = within(std::max(seconds(1), link.round_trip * 8)),
-      .first_token =
-          within(std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4})),
+      .first_token = first_token,
       .between_tokens =
           within(std::max({seconds(5), latency_class.per_token * 10, prediction.per_token * 10})),
+      .whole_reply = others_left ? std::max(first_token, left / 2) : left,
       .whole = left,
   };
 }
@@ -93,6 +101,14 @@ bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicT
   // A site that was silent for all of a request's time is silent.
   if (failure == answer::Failure::silent) return record.attempts.size() > 1;
   return failure == answer::Failure::stalled;
+}
+
+bool may_be_the_requests_own(const Record& record, answer::Failure failure) {
+  if (failure != answer::Failure::server_error) return false;
+  const auto failed_so = [](const AttemptRecord& attempt) {
+    return attempt.failure == answer::Failure::server_error;
+  };
+  return std::ranges::count_if(record.attempts, failed_so) > 1;
 }
 
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered) {

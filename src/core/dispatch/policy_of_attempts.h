@@ -24,10 +24,10 @@ inline constexpr Tokens kNoTokenLimit{std::int64_t{1} << 62};
 // The most tokens of each kind that a request can use.
 TokenCounts most_tokens(const Record& record);
 
-// An engine's report with each count brought between 0 and 2^30 and, where it
-// had to be, marked as contradicted: what a site says must not be able to
-// break the books.
-Usage bounded(const Usage& reported);
+// An engine's report with each count brought between 0 and 2^30, and to what
+// has a cost at both prices, and, where it had to be, marked as contradicted:
+// what a site says must not be able to break the books.
+Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrices& supplier);
 
 // The most that a request can cost at `prices`: every prompt token at the
 // dearest of the prices a prompt token may have, every output token likewise.
@@ -40,9 +40,13 @@ Money most_it_can_cost(const Record& record, const TokenPrices& prices);
 //   connect         the greater of 1 s and 8 round trips
 //   first token     the greatest of 5 s, 2 x the class's objective, 4 x predicted
 //   between tokens  the greatest of 5 s, 10 x the class's objective, 10 x predicted
+//   whole reply     half of what is left, at least the first token's limit, so
+//                   that another site has time to answer; all of it when there
+//                   is no other
 //   whole           what is left
 AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
-                                const placement::Prediction& prediction, Duration left);
+                                const placement::Prediction& prediction, Duration left,
+                                bool others_left);
 
 // Whether another site would answer the same: the request itself is wrong.
 bool is_clients_fault(answer::Failure failure);
@@ -56,6 +60,11 @@ void tell_health(fleet::HealthBook& health, SiteId site, fleet::Trial trial,
 // of it, or was still answering.
 bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
                        MonotonicTime now);
+
+// Whether a failure may be the request's own: a second server error in a row of
+// sites is no longer held against them, or one odd request would close them
+// all to everybody.
+bool may_be_the_requests_own(const Record& record, answer::Failure failure);
 
 // How the books call it; `delivered` says that a part had gone out.
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered);

@@ -30,6 +30,9 @@ struct AttemptLimits {
   Duration connect;
   Duration first_token;  // from the request sent
   Duration between_tokens;
+  // From the request sent to the first byte of an engine that answers in one
+  // piece: its first byte comes with its last.
+  Duration whole_reply;
   Duration whole;
 
   bool operator==(const AttemptLimits&) const = default;

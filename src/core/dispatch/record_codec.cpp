@@ -13,7 +13,7 @@
 namespace hanse::dispatch {
 namespace {
 
-constexpr std::uint8_t kRecordVersion = 1;
+constexpr std::uint8_t kRecordVersion = 2;
 constexpr auto kLastEnd = End::client_gone;
 constexpr auto kLastWhy = Exclusion::Why::tried;
 constexpr auto kLastFailure = answer::Failure::oversize;
@@ -111,10 +111,11 @@ void write(const AttemptRecord& attempt, Instant arrived_at, WireWriter& out) {
   write(site, out);
   write(decision, out);
   write(excluded, out);
-  const auto& [connect, first_token_limit, between_tokens, whole] = limits;
+  const auto& [connect, first_token_limit, between_tokens, whole_reply, whole] = limits;
   write(connect, out);
   write(first_token_limit, out);
   write(between_tokens, out);
+  write(whole_reply, out);
   write(whole, out);
   write(first_token, out);
   write(ended, out);
@@ -130,10 +131,11 @@ void read(AttemptRecord& attempt, Instant arrived_at, WireReader& in) {
   read(site, in);
   read(decision, in);
   read(excluded, in);
-  auto& [connect, first_token_limit, between_tokens, whole] = limits;
+  auto& [connect, first_token_limit, between_tokens, whole_reply, whole] = limits;
   read(connect, in);
   read(first_token_limit, in);
   read(between_tokens, in);
+  read(whole_reply, in);
   read(whole, in);
   read(first_token, in);
   read(ended, in);
@@ -153,7 +155,7 @@ void write_head(const RecordHead& head, WireWriter& out) {
 }
 
 RecordHead read_head(WireReader& in) {
-  if (in.byte() != kRecordVersion) in.fail("not a record of version 1");
+  if (in.byte() != kRecordVersion) in.fail("not a record of version 2");
   RecordHead head;
   read(head.number.epoch, in);
   head.number.sequence = in.zigzag();

@@ -95,8 +95,9 @@ struct ActionDigest {
     digest.add(action.permit.site().value());
     digest.add(action.offer.value());
     digest.add_signed(action.output_limit.count());
-    for (const Duration limit : {action.limits.connect, action.limits.first_token,
-                                 action.limits.between_tokens, action.limits.whole}) {
+    for (const Duration limit :
+         {action.limits.connect, action.limits.first_token, action.limits.between_tokens,
+          action.limits.whole_reply, action.limits.whole}) {
       digest.add_signed(limit.count());
     }
   }

@@ -37,6 +37,13 @@ Trial HealthBook::sent(SiteId site, Instant now) {
   return health.trial;
 }
 
+void HealthBook::first_token(SiteId site, Trial trial, Instant now) {
+  Health& health = health_[site.value()];
+  if (trial == Trial::none || trial != health.trial) return;
+  health.trial = Trial::none;
+  if (health.circuit != Circuit::closed) move_to(site, Circuit::closed, now.wall);
+}
+
 void HealthBook::succeeded(SiteId site, Trial, Instant now) {
   Health& health = health_[site.value()];
   health.trial = Trial::none;  // whatever it finds, the site works

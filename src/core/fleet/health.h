@@ -53,6 +53,10 @@ class HealthBook {
   // An attempt is sent to `site`; how it went is told with what this returns.
   // Requires: available().
   [[nodiscard]] Trial sent(SiteId site, Instant now);
+  // Its first token has come: a trial that gets so far closes the circuit, for
+  // an answer may last and others need not wait for its end. If it fails in
+  // the end, the next pause is as long as if it had not.
+  void first_token(SiteId site, Trial trial, Instant now);
   // How it went. While a site is being tried only the trial's failure counts:
   // that of an attempt sent earlier tells again why the circuit opened.
   void succeeded(SiteId site, Trial trial, Instant now);

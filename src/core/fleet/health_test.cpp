@@ -86,6 +86,18 @@ TEST(HealthBook, AnAttemptSentEarlierEndsNobodysTrial) {
   EXPECT_EQ(health.of(kSite).circuit, Circuit::closed);
 }
 
+TEST(HealthBook, ATrialsFirstTokenClosesTheCircuitAndItsFailureOpensItForLonger) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  const Trial trial = health.sent(kSite, at(1000));
+  health.first_token(kSite, trial, at(1100));
+  EXPECT_EQ(health.of(kSite).circuit, Circuit::closed);
+  EXPECT_TRUE(health.available(kSite, at(1100).monotonic)) << "others need not wait for its end";
+  health.failed_hard(kSite, trial, at(1200));
+  EXPECT_FALSE(health.available(kSite, at(3199).monotonic)) << "the second pause is twice as long";
+  EXPECT_TRUE(health.available(kSite, at(3200).monotonic));
+}
+
 TEST(HealthBook, ABadProbeEndsATrialAndItsOwnEndIsThenOldNews) {
   HealthBook health = book();
   health.failed_hard(kSite, Trial::none, at(0));

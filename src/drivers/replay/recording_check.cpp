@@ -176,6 +176,7 @@ Result<RecordingReport> check_recording(std::string_view bytes, const SnapshotLo
     const Status taken = std::visit([&](const auto& what) { return checker.take(what); }, block);
     if (!taken) return std::unexpected(taken.error());
   }
+  if (checker.report().events == 0) return broken("the recording holds no event to decide again");
   checker.report().cut = reader.cut();
   return std::move(checker.report());
 }

@@ -156,6 +156,7 @@ TEST(AttemptWatch, KnowsByWhenWhatMustCome) {
   AttemptWatch watch({.connect = milliseconds(10),
                       .first_token = milliseconds(100),
                       .between_tokens = milliseconds(50),
+                      .whole_reply = milliseconds(180),
                       .whole = milliseconds(180)},
                      at(0));
   EXPECT_EQ(watch.due(), at(10));

@@ -231,7 +231,8 @@ void Witness::attempt_is_in_time(const dispatch::OpenAttempt& action, const Disp
   const dispatch::AttemptLimits& limits = action.limits;
   expect(limits.whole == left && left > Duration(0), action.request,
          "an attempt may take what is left of the request's time");
-  for (const Duration limit : {limits.connect, limits.first_token, limits.between_tokens}) {
+  for (const Duration limit :
+       {limits.connect, limits.first_token, limits.between_tokens, limits.whole_reply}) {
     expect(limit > Duration(0) && limit <= left, action.request,
            "each phase of an attempt has a limit within what is left");
   }

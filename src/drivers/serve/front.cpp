@@ -85,8 +85,35 @@ std::expected<Front::Asked, api::Problem> Front::read_head(const http::RequestHe
   if (has_body) {
     auto type = api::check_content_type(field(head, "content-type"));
     if (!type) return std::unexpected(std::move(type.error()));
+    const std::string_view coding = field(head, "content-encoding");
+    if (!coding.empty() && !http::equals_ignoring_case(coding, "identity")) {
+      api::Problem problem;
+      problem.kind = api::ProblemKind::unsupported_media;
+      problem.message = "The body must be sent as it is, without a Content-Encoding.";
+      problem.param = "content-encoding";
+      return std::unexpected(std::move(problem));
+    }
   }
   return Asked{.route = *std::move(route), .key = *key};
+}
+
+// What is meant for us and would pass unnoticed is refused: a label that is not
+// understood must not count as none.
+std::expected<void, api::Problem> Front::check_own_headers(const http::RequestHead& head) {
+  constexpr std::string_view kAlmostOurs = "hanse_";
+  for (const http::Field header : head.headers()) {
+    if (http::equals_ignoring_case(header.name.substr(0, kAlmostOurs.size()), kAlmostOurs)) {
+      return std::unexpected(api::bad_request(
+          fmt::format("the header {} is written with hyphens", header.name), "hanse-data"));
+    }
+  }
+  const auto data = head.headers().find("hanse-data");
+  if (data && data->find_first_not_of(" \t") == std::string_view::npos) {
+    return std::unexpected(api::bad_request(
+        "Hanse-Data is there but empty; leave it out, or write `none` for data without labels",
+        "hanse-data"));
+  }
+  return {};
 }
 
 std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& head, KeyId key) {
@@ -102,6 +129,8 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
           api::bad_request(fmt::format("more than one {} header", name), std::string(name)));
     }
   }
+  if (auto sound = check_own_headers(head); !sound)
+    return std::unexpected(std::move(sound.error()));
   auto labels = api::read_labels(
       snapshot.labels, field(head, "hanse-data"),
       {.tenant_default = gate::LabelSet(snapshot.tenants.tenants[row.tenant].default_labels),

@@ -32,6 +32,7 @@ class Front final : public http::Handler {
   void generate(http::Exchange& exchange, const Asked& asked);
   void list_models(http::Exchange& exchange, KeyId key) const;
   void get_model(http::Exchange& exchange, const Asked& asked) const;
+  static std::expected<void, api::Problem> check_own_headers(const http::RequestHead& head);
   [[nodiscard]] std::expected<Admission, api::Problem> admit(const http::RequestHead& head,
                                                              KeyId key);
   void refuse(http::Exchange& exchange, api::Problem problem);

@@ -30,12 +30,14 @@ ledger::Position Recorder::append(const ledger::Entry& entry) {
 }
 
 void Recorder::use(const Setting& setting) {
+  if (failed_) return;
   if (known_.insert(setting.snapshot->digest).second) {
     writer_.snapshot(setting.snapshot->digest, setting.canonical);
   }
 }
 
 void Recorder::event(const dispatch::Event& event, Instant now, std::uint64_t actions_digest) {
+  if (failed_) return;  // nothing would ever write it
   writer_.event(event, now, actions_digest);
 }
 

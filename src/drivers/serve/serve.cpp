@@ -1,6 +1,7 @@
 #include "drivers/serve/serve.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "drivers/serve/admin.h"
 #include "drivers/serve/books_files.h"
 #include "drivers/serve/front.h"
+#include "drivers/serve/reload.h"
 #include "drivers/serve/shard.h"
 #include "drivers/serve/surroundings.h"
 
@@ -106,7 +108,9 @@ config::Loaded load_and_report(const ServeOptions& options) {
 class Process {
  public:
   Process(ServeOptions options, const config::Loaded& loaded)
-      : options_(std::move(options)), loop_(loop_options(loaded.configuration->http)) {}
+      : options_(std::move(options)),
+        began_with_(*loaded.configuration),
+        loop_(loop_options(loaded.configuration->http)) {}
 
   Status start(const config::Loaded& loaded) {
     const config::Configuration& configuration = *loaded.configuration;
@@ -293,6 +297,15 @@ class Process {
   void reload() {
     const config::Loaded loaded = load_and_report(options_);
     if (loaded.configuration == nullptr) return reload_refused("the files have errors");
+    const config::Configuration& now = *shard_->setting()->configuration;
+    if (const auto keys = keys_that_cannot_change(now, *loaded.configuration); !keys.empty()) {
+      return reload_refused(
+          fmt::format("{} cannot change while the gateway runs", fmt::join(keys, ", ")));
+    }
+    if (const auto keys = keys_that_wait(began_with_, *loaded.configuration); !keys.empty()) {
+      log_->warning("some of the new configuration counts only after a restart",
+                    {telemetry::field::detail(fmt::format("{}", fmt::join(keys, ", ")))});
+    }
     auto setting = make_setting(loop_, loaded, shard_->setting().get());
     if (!setting) return reload_refused(setting.error().message);
     auto tls = listener_tls(loaded.configuration->gateway);
@@ -312,6 +325,8 @@ class Process {
   }
 
   ServeOptions options_;
+  // What this process was started with, whatever has been reloaded since.
+  const config::Configuration began_with_;
   http::Loop loop_;
   std::unique_ptr<journal::Disk> disk_ = journal::posix_disk();
   std::unique_ptr<telemetry::Log> log_;

@@ -20,6 +20,9 @@ constexpr Tokens kReportEvery{32};
 // How long an engine that said "done" may take to end its body.
 constexpr Duration kEndOfBody = milliseconds(50);
 
+// The most text of a whole answer that is put together from a stream.
+constexpr std::size_t kWholeAnswerBytesMax = std::size_t{16} << 20U;
+
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
 // Decoders share their options; these live for ever.
@@ -106,8 +109,8 @@ void Session::open(const dispatch::OpenAttempt& action) {
   std::transform(ours.begin(), ours.end(), lines.begin(), [](const engines::UpstreamHeader& h) {
     return http::HeaderLine{h.name, h.value};
   });
-  // An engine that answers whole sends its first byte with its last.
-  const Duration first_byte = upstream_request_.streamed ? limits_.first_token : limits_.whole;
+  const Duration first_byte =
+      upstream_request_.streamed ? limits_.first_token : limits_.whole_reply;
   call_.start(upstream_->pool,
               {.method = "POST",
                .target = upstream_->target(upstream_request_.path),
@@ -230,13 +233,13 @@ void Session::forget() {
   reset();
 }
 
-void Session::stop() {
+void Session::stop(api::ProblemKind kind, std::string_view why) {
   if (exchange_ != nullptr) {
     http::Exchange& exchange = *std::exchange(exchange_, nullptr);
     exchange.set_observer(nullptr);
     api::Problem told;
-    told.kind = api::ProblemKind::draining;
-    told.message = "this gateway is stopping and its time to finish open answers has run out";
+    told.kind = kind;
+    told.message = why;
     told.request_id = request_id();
     if (exchange.begun()) {
       writer_->write_error(told, out_);
@@ -246,6 +249,12 @@ void Session::stop() {
     }
   }
   if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
+}
+
+void Session::drop() {
+  call_.cancel();
+  in_dispatch_ = false;
+  reset();
 }
 
 // --- What the client's socket says -----------------------------------------
@@ -310,6 +319,10 @@ void Session::take_input() {
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
     take(delta);
+    if (assembler_ && assembler_->bytes() > kWholeAnswerBytesMax) {
+      failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
+      return end_attempt(answer::Failure::oversize);
+    }
   }
   on_progress();
 }
@@ -351,7 +364,8 @@ void Session::on_progress() {
 }
 
 void Session::push_out() {
-  if (!question_.stream || exchange_ == nullptr || out_.empty()) return;
+  if (!question_.stream || out_.empty()) return;
+  if (exchange_ == nullptr) return out_.clear();  // the client has left
   if (!first_token_told_ || Tokens(answer_->progress_deltas()) > released_) return;
   if (!exchange_->begun()) begin_stream(*exchange_);
   const bool go_on = exchange_->write(out_);

@@ -64,8 +64,10 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void finish();
   void refuse(const dispatch::Refuse& action);
   void forget();
-  // The shard stops: the client is told and the attempt given up.
-  void stop();
+  // The shard gives up: the client is told why and the attempt is cancelled.
+  void stop(api::ProblemKind kind, std::string_view why);
+  // Nobody will say how the request ends any more: frees what it holds.
+  void drop();
 
   [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
   [[nodiscard]] bool busy() const { return exchange_ != nullptr || call_.active() || in_dispatch_; }

@@ -47,8 +47,13 @@ void Shard::adopt(std::shared_ptr<const Setting> setting) {
 }
 
 void Shard::stop_all() {
+  stop_sessions(api::ProblemKind::draining,
+                "this gateway is stopping and its time to finish open answers has run out");
+}
+
+void Shard::stop_sessions(api::ProblemKind kind, std::string_view why) {
   for (const auto& session : sessions_) {
-    if (session->busy()) session->stop();
+    if (session->busy()) session->stop(kind, why);
   }
 }
 
@@ -75,7 +80,7 @@ void Shard::ended(Session& session) {
   // A request that was refused before anything was held has no entry that
   // ends it, so its record is not kept yet.
   if (!session.record_kept()) keep_record(session);
-  metrics_.observe(record, dispatch_.snapshot_of(session.ref()));
+  metrics_.observe(record, *session.setting()->snapshot);
   if (record.end == dispatch::End::refused_by_law) {
     metrics_.observe_refusals(dispatch_.explain(session.ref()));
   }
@@ -202,14 +207,16 @@ void Shard::journal_failed(const Error& error) {
   // in doubt is settled by the recovery of the next start.
   waiting_.clear();
   unsafe_.clear();
-  if (broken_) return;
-  broken_ = true;
-  log_.error("the journal cannot be written; nothing is admitted until a restart",
-             {telemetry::field::detail(error.message)});
-  for (const auto& session : sessions_) {
-    if (session->busy()) session->stop();
+  if (!std::exchange(broken_, true)) {
+    log_.error("the journal cannot be written; nothing is admitted until a restart",
+               {telemetry::field::detail(error.message)});
   }
+  stop_sessions(api::ProblemKind::overloaded,
+                "this gateway cannot book requests any more and has given this one up");
   waiting_.clear();
+  for (const auto& session : sessions_) {
+    if (session->busy()) session->drop();
+  }
 }
 
 void Shard::perform(const dispatch::Action& action) {

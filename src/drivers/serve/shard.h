@@ -99,6 +99,7 @@ class Shard {
   [[nodiscard]] bool may_leave_now(const dispatch::Action& action) const;
   void perform(const dispatch::Action& action);
   void turn_end();
+  void stop_sessions(api::ProblemKind kind, std::string_view why);
   void journal_failed(const Error& error);
   Session* find(dispatch::RequestRef ref);
 

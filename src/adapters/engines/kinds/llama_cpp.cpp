@@ -93,8 +93,11 @@ class LlamaCpp final : public OpenAiDialect {
 
   [[nodiscard]] answer::FailureReport classify(const EngineError& error) const override {
     EngineError corrected = error;
-    // An image for a model that sees none is a 500 there.
-    if (error.message.find("is not supported") != std::string_view::npos) {
+    // What it cannot read of a request is a 500 there, as is an image for a
+    // model that sees none.
+    const auto begins = [&](std::string_view words) { return error.message.starts_with(words); };
+    if (begins("Failed to parse ") || begins("[json.exception.") || begins("Unknown ") ||
+        error.message.find("is not supported") != std::string_view::npos) {
       corrected.http_status = 400;
     }
     // "Field 'max_tokens': Value must be ..."

@@ -64,6 +64,7 @@ inline dispatch::Record answered_record(const FourSites& grid) {
   attempt.limits = {.connect = seconds(1),
                     .first_token = seconds(10),
                     .between_tokens = seconds(5),
+                    .whole_reply = seconds(30),
                     .whole = seconds(60)};
   attempt.first_token = milliseconds(161);
   attempt.ended = milliseconds(161 + 24 * 20);

@@ -99,6 +99,7 @@ class RandomWords {
     attempt.limits = {.connect = quantity<Duration>(),
                       .first_token = quantity<Duration>(),
                       .between_tokens = quantity<Duration>(),
+                      .whole_reply = quantity<Duration>(),
                       .whole = quantity<Duration>()};
     attempt.first_token = maybe_duration();
     attempt.ended = maybe_duration();
