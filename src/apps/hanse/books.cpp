@@ -135,6 +135,7 @@ ordered_json json_of(const ledger::AuditReport& report) {
                        {"requests_charged", report.requests_charged},
                        {"requests_released", report.requests_released},
                        {"requests_lost", report.requests_lost},
+                       {"requests_refused", report.requests_refused},
                        {"requests_open", report.requests_open},
                        {"attempts_paid", report.attempts_paid},
                        {"postings", report.postings},
@@ -219,9 +220,11 @@ int books_verify(const BooksOptions& options) {
   }
   fmt::print("good: {} entries of journal {}, chain {}\n", report.last.count(),
              ledger::to_string(reader->journal()), to_hex(reader->chain()).substr(0, 16));
-  fmt::print("  requests  {} charged, {} released, {} lost in a crash, {} open; each posted once\n",
-             report.requests_charged, report.requests_released, report.requests_lost,
-             report.requests_open);
+  fmt::print(
+      "  requests  {} charged, {} released, {} refused, {} lost in a crash, {} open; each posted "
+      "once\n",
+      report.requests_charged, report.requests_released, report.requests_refused,
+      report.requests_lost, report.requests_open);
   fmt::print("  attempts  {} paid; every amount is its tokens at its prices\n",
              report.attempts_paid);
   for (const ledger::CurrencyTotal& total : report.totals) {

@@ -2,6 +2,8 @@
 // The pure leaves of dispatch: bounds, limits, and what a failure means.
 #pragma once
 
+#include <optional>
+
 #include "base/money.h"
 #include "base/time.h"
 #include "base/usage.h"
@@ -59,5 +61,9 @@ bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicT
 
 // How the books call it; `delivered` says that a part had gone out.
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered);
+
+// The same for a request that nothing was set aside for; nothing for any other
+// end.
+std::optional<ledger::Refusal> refusal_of(End end);
 
 }  // namespace hanse::dispatch

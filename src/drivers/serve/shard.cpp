@@ -67,15 +67,11 @@ Session* Shard::take_session() {
 void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }
 
 std::array<char, ledger::kRequestIdChars> Shard::request_id(dispatch::RequestRef ref) const {
-  return ledger::to_chars(
-      ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
+  return ledger::to_chars(ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
 }
 
 void Shard::ended(Session& session) {
   const dispatch::Record& record = dispatch_.record(session.ref());
-  // A request that was refused before anything was held has no entry that
-  // ends it, so its record is not kept yet.
-  if (!session.record_kept()) keep_record(session);
   metrics_.observe(record, dispatch_.snapshot_of(session.ref()));
   if (record.end == dispatch::End::refused_by_law) {
     metrics_.observe_refusals(dispatch_.explain(session.ref()));
@@ -83,7 +79,6 @@ void Shard::ended(Session& session) {
 }
 
 const std::string& Shard::keep_record(Session& session) {
-  session.set_record_kept();
   const dispatch::Record& record = dispatch_.record(session.ref());
   RecordRing::Entry& entry = records_.next();
   entry.number = record.number;
