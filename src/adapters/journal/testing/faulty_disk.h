@@ -84,6 +84,10 @@ class FaultyDisk final : public Disk {
     const std::lock_guard lock(state_->mutex);
     return state_->files.at(path).bytes;
   }
+  [[nodiscard]] std::uint64_t bytes_read() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->read;
+  }
   [[nodiscard]] std::vector<std::string> names() const {
     const std::lock_guard lock(state_->mutex);
     std::vector<std::string> names;
@@ -183,6 +187,8 @@ class FaultyDisk final : public Disk {
     std::optional<std::uint64_t> life;
     std::size_t append_bytes_max = SIZE_MAX;
     bool syncs_fail = false;
+    std::uint64_t read = 0;
+    bool removes_fail = false;
   };
 
   static std::unexpected<Error> error(ErrorCode code, std::string_view what,
@@ -248,6 +254,7 @@ class FaultyDisk final : public Disk {
     [[nodiscard]] Result<std::uint64_t> size() const override {
       const std::lock_guard lock(state_->mutex);
       const auto found = state_->files.find(path_);
+      state_->read += n;
       return found == state_->files.end() ? 0 : found->second.bytes.size();
     }
 
