@@ -217,8 +217,9 @@ Status Journal::write() {
   if (failed()) return status();
   finish_block();
   if (auto done = stop(write_buffers()); !done) return done;
-  const bool full =
-      entries_bytes_ >= options_.segment_bytes || payload_bytes_ >= options_.payload_segment_bytes;
+  const bool full = entries_bytes_ >= options_.segment_bytes ||
+                    payload_bytes_ >= options_.payload_segment_bytes ||
+                    elapsed(segment_.begun_at, ledger_.last_at()) >= options_.segment_time;
   // A seal says what the ledger says, so the two must stand at the same entry.
   if (full && ledger_.position() == appended_) return stop(leave_segment());
   if (entries_bytes_ >= 2 * options_.segment_bytes) {
