@@ -35,7 +35,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, JournalOptions option
   if (auto made = disk.create_directory(options.directory); !made) {
     return std::unexpected(std::move(made.error()));
   }
-  auto lock = disk.lock(options.directory + "/LOCK");
+  auto lock = disk.lock(options.directory + "/" + std::string(kLockName));
   if (!lock) return std::unexpected(std::move(lock.error()));
   std::unique_ptr<Journal> journal(new Journal(disk, std::move(options), ledger, std::move(*lock)));
   if (auto begun = journal->begin(now); !begun) return std::unexpected(std::move(begun.error()));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
+#include "adapters/journal/format.h"
 #include "adapters/journal/journal_reader.h"
 #include "adapters/storage/balance_report.h"
 #include "adapters/storage/sqlite_books.h"
@@ -240,6 +241,16 @@ int books_rebuild(const BooksOptions& options) {
   const auto disk = journal::posix_disk();
   auto reader = journal::JournalReader::open(*disk, place->files.journal.string());
   if (!reader) return say(reader.error());
+  // A gateway has its books open, and would go on writing to a file that is
+  // nobody's any more.
+  const auto lock = disk->lock((place->files.journal / journal::kLockName).string());
+  if (!lock && lock.error().code == ErrorCode::conflict) {
+    return say({ErrorCode::conflict, Fault::client, Retry::later,
+                fmt::format("a gateway has the journal in {} open, and its books with it: stop the "
+                            "gateway, rebuild, and start it again",
+                            place->files.journal.string())});
+  }
+  if (!lock) return say(lock.error());
 
   // Beside the old books, and in their place only when whole.
   std::filesystem::path fresh = place->files.database;
