@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "adapters/journal/find_request.h"
 #include "adapters/journal/journal.h"
 #include "adapters/journal/journal_reader.h"
 
@@ -157,9 +159,29 @@ void run(Disk& disk, const std::string& directory, std::size_t per_turn, bool st
               static_cast<double>(count) / took);
 }
 
+// What it costs to find how a request ended, for requests of all ages.
+void look_up(Disk& disk, const std::string& directory, const ledger::JournalId& journal,
+             std::int64_t requests) {
+  constexpr int kLookUps = 40;
+  double sum = 0;
+  double most = 0;
+  for (int i = 0; i < kLookUps; ++i) {
+    const ledger::RequestId wanted{
+        .journal = journal, .number = {ledger::Epoch(1), 1 + (requests - 1) * i / (kLookUps - 1)}};
+    const double begin = seconds_of(CLOCK_MONOTONIC);
+    (void)find_request_end(disk, directory, wanted);
+    const double took = seconds_of(CLOCK_MONOTONIC) - begin;
+    sum += took;
+    most = std::max(most, took);
+  }
+  std::printf("one of %.1f million requests found in %.2f s, at most %.2f s\n",
+              1e-6 * static_cast<double>(requests), sum / kLookUps, most);
+}
+
 // How long a start takes on a journal of about `gigabytes`.
 void start(Disk& disk, const std::string& directory, double gigabytes) {
   std::filesystem::remove_all(directory);
+  std::int64_t last_request = 0;
   {
     ledger::Ledger ledger;
     auto journal = Journal::open(disk, {.directory = directory, .on_durable = {}}, ledger,
@@ -190,6 +212,7 @@ void start(Disk& disk, const std::string& directory, double gigabytes) {
       for (int i = 0; i < 8; ++i) admitted.push_back(requests.admit());
       if (!journal->write()) std::abort();
     }
+    last_request = admitted.back().sequence;
     // Killed, with requests open.
   }
   const double wall = seconds_of(CLOCK_MONOTONIC);
@@ -200,6 +223,8 @@ void start(Disk& disk, const std::string& directory, double gigabytes) {
   const double took = seconds_of(CLOCK_MONOTONIC) - wall;
   std::printf("start on %.1f GB: %.3f s, %llu entries read\n", gigabytes, took,
               static_cast<unsigned long long>(journal->recovery().entries_read));
+
+  look_up(disk, directory, journal->id(), last_request);
 
   const double begin = seconds_of(CLOCK_MONOTONIC);
   JournalReader reader = JournalReader::open(disk, directory).value();
