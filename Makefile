@@ -16,7 +16,8 @@ CLANG  := 19
 # inside a verb, ninja and ctest are parallel.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build debug run up down test test-asan test-tsan bench check install clean
+.PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
+.PHONY: check install clean
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -24,9 +25,11 @@ help:
 	@echo "  make build       compile; leaves build/release/hanse"
 	@echo "  make run         start four sites and the gateway, walk through the product, stop"
 	@echo "  make up          start them and keep them running;  make down  stops them"
-	@echo "  make test        everything that must hold, on a bare machine too"
+	@echo "  make test        everything that must hold, on a bare machine too: the next four as one"
+	@echo "  make test-release  the tests of what ships; minutes, for every day"
 	@echo "  make test-asan   the tests under the address and undefined-behaviour sanitizers"
-	@echo "  make test-tsan   the tests under the thread sanitizer"
+	@echo "  make test-tsan   what has threads, under the thread sanitizer"
+	@echo "  make test-fuzz   the kept seeds of every fuzz target, and ten seconds of new inputs"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make check       formatting, linter, layers"
 	@echo "  make install     install into PREFIX (now $(PREFIX))"
@@ -60,24 +63,31 @@ up: build
 down:
 	@if [ -x $(PYTHON) ]; then $(GRID) down; else echo "grid: nothing is running"; fi
 
-test: build/release/build.ninja
+# The builds whose tests `make test` runs, and what each needs: all of it but
+# of the debug build, which only decides recordings of the others again.
+TESTED   := release asan tsan fuzz
+PROGRAMS := $(TESTED:%=programs-%)
+.PHONY: $(PROGRAMS)
+$(PROGRAMS): programs-%: build/%/build.ninja
 	@tools/setup.sh build test
-	cmake --build --preset release -j $(JOBS)
-	ctest --preset release --output-on-failure -j 2
+	cmake --build --preset $* -j $(JOBS)
 
-test-asan: build/asan/build.ninja
-	@tools/setup.sh build test
-	cmake --build --preset asan -j $(JOBS)
-	ctest --preset asan --output-on-failure -j 2
+# Only the program, to decide recordings again.
+debug-hanse: build/debug/build.ninja
+	cmake --build --preset debug --target hanse -j $(JOBS)
 
-test-tsan: build/tsan/build.ninja
-	@tools/setup.sh build test
-	cmake --build --preset tsan -j $(JOBS)
-	ctest --preset tsan --output-on-failure -j 2
+# One ctest over all build folders, so that one summary counts every test.
+test: $(PROGRAMS) debug-hanse
+	@echo 'subdirs($(TESTED))' > build/CTestTestfile.cmake
+	HANSE_OTHER_BINARIES="$(CURDIR)/build/release/hanse:$(CURDIR)/build/debug/hanse:$(CURDIR)/build/asan/hanse" \
+	  ctest --test-dir build --output-on-failure -j 2
+
+$(TESTED:%=test-%): test-%: programs-%
+	ctest --preset $* -j 2
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench
-	cmake --build --preset release --target hanse bench_load bench_mock_engine -j $(JOBS)
+	cmake --build --preset release --target bench -j $(JOBS)
 	python3 bench/run.py $(BENCH)
 
 # The linter reads the flags of the release build, hence the dependency.

@@ -1,27 +1,25 @@
 #!/usr/bin/env python3
-"""Measures the gateway against nginx on this machine and writes build/bench.json.
+"""Measures the gateway on this machine, next to nginx, and writes build/bench.json.
 
-Usage: run.py [--rounds N] [--seconds N]
+Usage: run.py [--rounds N] [--seconds N] [--journal-gigabytes N] [--callers]
 
 An engine that computes nothing stands behind both; nginx (one worker, kept
 connections to the engine, no log) brackets each round, so that a machine that
 slows down slows both. CPU is that of the thread that serves: the gateway's
-shard, nginx's worker; the gateway's other threads are rows of their own.
-Everything is on: key check, gate, placement, hold, journal, metrics.
+shard with its journal, nginx's worker; the gateway's other threads and the
+total are rows of their own. Everything is on: key check, gate, placement,
+hold, journal, metrics. Parts (a decision, the journal, the books) are measured
+by programs of their own.
 
-What the bars are is in the table; a miss is printed as it is. Rows of bars
-that nothing measures yet are not there.
+What the bars are is in the table; a miss is printed as it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import pathlib
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,149 +27,49 @@ import tempfile
 import time
 import typing
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build" / "release"
-NGINX = ROOT / ".deps" / "bin" / "nginx"
-KEY = "hk-bench-000000000000000"
+import allocations
+from servers import (
+    BUILD,
+    NGINX,
+    ROOT,
+    Server,
+    cpu_by_thread,
+    load,
+    make_certificate,
+    metric,
+    private_kilobytes,
+    remote_ends,
+    resident_megabytes,
+    result,
+    running_engine,
+    start_hanse,
+    start_load,
+    start_nginx,
+)
+
 CONNECTIONS = 48
 STREAMS = 500
 EVENT_RATE = 20
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Options(typing.NamedTuple):
+    """What the command line says."""
+
+    rounds: int
+    seconds: int
+    journal_gigabytes: float
+    callers: bool
 
 
-def wait_for(port: int, seconds: float = 10) -> None:
-    """Waits until somebody listens on `port`."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.005)
-    raise SystemExit(f"nobody listens on port {port}")
+class Row:
+    """One figure, with its bar: the most it may be, or the least."""
 
-
-def cpu_by_thread(pid: int) -> dict[int, float]:
-    """CPU seconds of each thread, from the scheduler's own nanoseconds."""
-    seconds = {}
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        seconds[int(task.name)] = int((task / "schedstat").read_text().split()[0]) / 1e9
-    return seconds
-
-
-def private_kilobytes(pid: int) -> int:
-    """Private memory that the process has written to."""
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_Dirty"))
-
-
-def resident_megabytes(pid: int) -> float:
-    """Resident memory."""
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS")) / 1024
-
-
-CONFIGURATION = """
-schema = 1
-[gateway]
-name = "bench"
-currency = "EUR"
-listen = "127.0.0.1:{port}"
-admin = "unix:{folder}/admin.sock"
-data_dir = "{folder}/data"
-[http]
-connections_max = 20000
-retained_bytes_max = "2GiB"
-[chip.mock]
-name = "a chip that computes nothing"
-[model.mock]
-context_tokens = 8192
-[model.mock.variant.v]
-precision = "none"
-[alias.mock]
-model = "mock"
-class = "any"
-[class.any]
-first_token = "30s"
-per_token = "1s"
-time_limit = "10m"
-[supplier.mock]
-name = "Mock GmbH"
-home = "DE"
-parents = "none"
-[site.mock]
-supplier = "mock"
-place = "DE"
-chip = "mock"
-slots = 20000
-engine = {{ kind = "openai", url = "http://127.0.0.1:{engine}" }}
-[site.mock.offer.mock.v]
-upstream_model = "mock"
-price = {{ prompt = "0.040", output = "0.120" }}
-profile = {{ first_token = "1ms", prefill_tokens_per_second = 100000, decode_tokens_per_second = 20 }}
-[link.mock]
-round_trip = "1ms"
-bandwidth_mbit_per_second = 10000
-[price.standard.mock]
-prompt = "0.120"
-output = "0.360"
-[policy.union]
-rules = [{{ name = "personal-stays", when = {{ data = "personal" }}, require = {{ place = ["EU"] }} }}]
-[tenant.bench]
-name = "Bench"
-home = "DE"
-policy = "union"
-data = "none"
-price = "standard"
-budget = "1000000"
-output_tokens_default = 256
-[tenant.bench.project.p]
-[tenant.bench.project.p.key.k]
-sha256 = "{digest}"
-"""
-
-NGINX_CONFIGURATION = """
-worker_processes 1;
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.error crit;
-events {{ worker_connections 30000; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  keepalive_requests 100000000;
-  upstream engine {{ server 127.0.0.1:{engine}; keepalive 1024; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=8192;
-    location / {{
-      proxy_pass http://engine;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_buffering off;
-      proxy_read_timeout 600s;
-    }}
-  }}
-}}
-"""
-
-
-class Row(typing.NamedTuple):
-    """One figure, with its bar."""
-
-    name: str
-    values: list[float]
-    unit: str
-    bar: float | None
+    def __init__(self, name: str, unit: str, most: float | None, least: float | None) -> None:
+        self.name = name
+        self.unit = unit
+        self.most = most
+        self.least = least
+        self.values: list[float] = []
 
     @property
     def value(self) -> float:
@@ -181,165 +79,277 @@ class Row(typing.NamedTuple):
     @property
     def holds(self) -> bool | None:
         """Whether the bar is met; nothing without a bar."""
-        return None if self.bar is None else self.value <= self.bar
+        if self.most is not None:
+            return self.value <= self.most
+        return None if self.least is None else self.value >= self.least
+
+    def line(self) -> str:
+        """For the table."""
+        bar = "" if self.holds is None else f"<= {self.most:g}" if self.most is not None else f">= {self.least:g}"
+        verdict = {None: "", True: "holds", False: "MISSED"}[self.holds]
+        return (f"{self.name:66} {self.value:11.3f} {min(self.values):11.3f} {max(self.values):11.3f}"
+                f"  {self.unit:11} {bar:9} {verdict}").rstrip()
+
+    def figure(self) -> dict[str, object]:
+        """For build/bench.json."""
+        return {"name": self.name, "value": self.value, "min": min(self.values), "max": max(self.values),
+                "unit": self.unit, "bar": self.least if self.most is None else self.most, "holds": self.holds}
 
 
-class Server(typing.NamedTuple):
-    """A process to be measured."""
+class Table:
+    """All rows, in the order in which they came."""
 
-    process: subprocess.Popen[bytes]
-    pid: int  # of the process that serves
-    port: int
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
 
-
-def start_nginx(folder: pathlib.Path, engine: int) -> Server:
-    """nginx with one worker."""
-    port = free_port()
-    file = folder / "nginx.conf"
-    file.write_text(NGINX_CONFIGURATION.format(folder=folder, engine=engine, port=port))
-    process = subprocess.Popen([NGINX, "-p", folder, "-c", file], stderr=subprocess.DEVNULL)
-    wait_for(port)
-    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return Server(process, int(children[0]), port)
+    def add(self, name: str, unit: str, *values: float, most: float | None = None, least: float | None = None) -> None:
+        """Figures of a row; more of the same name are further rounds."""
+        self.rows.setdefault(name, Row(name, unit, most, least)).values.extend(values)
 
 
-def start_hanse(folder: pathlib.Path, engine: int) -> tuple[Server, float]:
-    """The gateway, and the seconds until it had answered a first request."""
-    port = free_port()
-    file = folder / "bench.toml"
-    digest = hashlib.sha256(KEY.encode()).hexdigest()
-    file.write_text(CONFIGURATION.format(folder=folder, engine=engine, port=port, digest=digest))
-    began = time.monotonic()
-    log = folder / "hanse.log"
-    process = subprocess.Popen([BUILD / "hanse", "serve", file], stderr=log.open("wb"))
-    try:
-        wait_for(port)
-    except SystemExit:
-        process.kill()
-        raise SystemExit(f"the gateway did not start:\n{log.read_text()}") from None
-    load(port, "json", 1, 0)
-    return Server(process, process.pid, port), time.monotonic() - began
+def say(what: str) -> None:
+    """Progress, beside the table."""
+    print(f"  {what}", file=sys.stderr, flush=True)
 
 
-def load(port: int, mode: str, count: int, seconds: int) -> dict[str, float]:
-    """Runs the clients."""
-    command = [BUILD / "bench" / "bench_load", str(port), mode, str(count), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=True)
-    return typing.cast(dict[str, float], json.loads(done.stdout))
+def figures_of(program: str, *arguments: str) -> dict[str, typing.Any]:
+    """What a program that measures a part prints."""
+    done = subprocess.run([BUILD / "bench" / program, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{program} failed:\n{done.stderr}")
+    return typing.cast(dict[str, typing.Any], json.loads(done.stdout))
 
 
-def cost(server: Server, mode: str, count: int, seconds: int) -> tuple[float, dict[str, float], float]:
-    """CPU microseconds of the serving thread per unit of work, what was done, and the same of other threads."""
+def measure_decision(table: Table, rounds: int) -> None:
+    """One decision: gate and placement, the load changing between any two."""
+    say("decisions")
+    printed = figures_of("decision_bench", "--benchmark_filter=cheapest", f"--benchmark_repetitions={rounds}",
+                         "--benchmark_format=json")
+    bars = {100: 5.0, 1_000: 20.0, 10_000: 60.0}
+    for run in printed["benchmarks"]:
+        if run["run_type"] != "iteration":
+            continue
+        _, name, offers = run["name"].split("/")[:3]
+        if name.endswith("none_on_time"):
+            table.add(f"a decision over {int(offers):,} offers, p99, when none is fast enough", "us", run["p99_us"])
+        else:
+            table.add(f"a decision over {int(offers):,} offers, p99", "us", run["p99_us"], most=bars[int(offers)])
+
+
+def measure_books(table: Table, options: Options, folder: pathlib.Path) -> None:
+    """Journal and books, with real files."""
+    say("journal and books")
+    rounds = str(options.rounds)
+    # At 48 connections a gateway at full load writes for 4 requests at a time.
+    for per_turn, bar in ((48, 2.0), (4, 2.0), (1, 5.0)):
+        printed = figures_of("journal_bench", str(folder), "request", str(per_turn), rounds)
+        together = "alone in its turn" if per_turn == 1 else f"{per_turn} in a turn"
+        table.add(f"hold, ledger and journal of a request, {together}", "us CPU", *printed["cpu_us"], most=bar)
+    printed = figures_of("books_bench", str(folder), "100000", "3")
+    table.add("settlements into SQLite", "1/s", *printed["per_second"], least=20_000)
+    size = options.journal_gigabytes
+    printed = figures_of("journal_bench", str(folder), "start", str(size), "3")
+    table.add(f"start on a journal of {size:g} GB", "s", *printed["seconds"], most=5)
+
+
+def cost(server: Server, mode: str, count: int, seconds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """CPU microseconds per unit of work by thread, and what was done."""
     before = cpu_by_thread(server.pid)
     done = load(server.port, mode, count, seconds)
     after = cpu_by_thread(server.pid)
     if done["failed"]:
-        print(f"  {int(done['failed'])} requests failed", file=sys.stderr)
+        say(f"{int(done['failed'])} requests failed")
     units = done["events"] if mode == "stream" else done["completed"]
-    main = after[server.pid] - before[server.pid]
-    rest = sum(after.values()) - sum(before.values()) - main
-    return main / units * 1e6, done, rest / units * 1e6
+    return {name: (after[name] - before.get(name, 0)) / units * 1e6 for name in after}, done
 
 
-def open_streams_memory(server: Server, engine_limit: int) -> float:
+def measure_idle(table: Table, hanse: Server) -> None:
+    """What the gateway needs when nobody asks it anything, and whom it talks to."""
+    time.sleep(1)
+    table.add("idle resident memory", "MB", resident_megabytes(hanse.pid), most=20)
+    before = sum(cpu_by_thread(hanse.pid).values())
+    time.sleep(3)
+    table.add("idle CPU", "% of a core", (sum(cpu_by_thread(hanse.pid).values()) - before) / 3 * 100, most=0.1)
+
+
+def measure_strangers(table: Table, hanse: Server, engine: int) -> None:
+    """The configuration names one host: 127.0.0.1 with the engine's port. Nobody is connected to the gateway."""
+    strangers: set[str] = set()
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        strangers |= {end for end in remote_ends(hanse.pid) if end != f"0100007F:{engine:04X}"}
+        time.sleep(0.01)
+    if strangers:
+        say(f"the idle gateway talks to {sorted(strangers)}")
+    table.add("idle, hosts reached that are not in the configuration", "hosts", len(strangers), most=0)
+
+
+def measure_cost(table: Table, hanse: Server, nginx: Server, seconds: int) -> None:
+    """One round of CPU per unit of work, each bracketed by nginx."""
+    for mode, count, what, bar in (
+        ("json", CONNECTIONS, "JSON request", 1.25),
+        ("stream", STREAMS, "streamed event", 1.15),
+    ):
+        first, _ = cost(nginx, mode, count, seconds)
+        ours, done = cost(hanse, mode, count, seconds)
+        second, _ = cost(nginx, mode, count, seconds)
+        theirs = (first["main"] + second["main"]) / 2
+        table.add(f"CPU per {what}, over nginx", "ratio", ours["main"] / theirs, most=bar)
+        table.add(f"CPU per {what}, shard with its journal", "us", ours["main"])
+        table.add(f"CPU per {what}, journal's flusher", "us", ours["journal-flusher"])
+        table.add(f"CPU per {what}, book-keeper", "us", ours["book-keeper"])
+        table.add(f"CPU per {what}, all threads", "us", sum(ours.values()))
+        table.add(f"CPU per {what}, nginx", "us", theirs)
+        if mode == "json":
+            table.add(f"requests a second, {count} connections", "1/s", done["completed"] / done["seconds"])
+            table.add(f"latency at {count} connections, p99", "us", done["p99_us"])
+
+
+def measure_latency(table: Table, hanse: Server, nginx: Server, engine: int) -> None:
+    """One round of what stands between a client and the engine adds."""
+    direct, through_nginx, through_hanse = (load(port, "json", 1, 1) for port in (engine, nginx.port, hanse.port))
+    theirs = through_nginx["p50_us"] - direct["p50_us"]
+    ours = through_hanse["p50_us"] - direct["p50_us"]
+    table.add("latency added at one connection, p50, over nginx", "ratio", ours / theirs, most=1.2)
+    table.add("latency added at one connection, p99", "us", through_hanse["p99_us"] - direct["p99_us"])
+
+
+def measure_lag(table: Table, hanse: Server, folder: pathlib.Path, seconds: int) -> None:
+    """How far the books are behind the journal at full load."""
+    clients = start_load(hanse.port, "json", CONNECTIONS, seconds)
+    until = time.monotonic() + seconds - 0.5
+    while time.monotonic() < until:
+        time.sleep(0.5)
+        table.add(f"lag of the books, {CONNECTIONS} connections", "s", metric(folder, "hanse_books_lag_seconds"))
+    result(clients)
+
+
+def kilobytes_with(server: Server, streams: int, *more: str) -> int:
+    """Private memory while so many streams are open, all opened at once."""
+    clients = start_load(server.port, "stream", streams, 40, *more)
+    assert clients.stdout is not None
+    if clients.stdout.readline() != "open\n":
+        raise SystemExit(f"{streams} streams did not open in 40 s")
+    time.sleep(1.5)
+    measured = private_kilobytes(server.pid)
+    clients.terminate()
+    clients.wait()
+    time.sleep(1)
+    return measured
+
+
+def bytes_per_stream(server: Server, *more: str) -> float:
     """Bytes of private memory per open stream: the slope between two loads."""
-    measured = []
-    for streams in (1000, min(5000, engine_limit)):
-        clients = subprocess.Popen(
-            [BUILD / "bench" / "bench_load", str(server.port), "stream", str(streams), "6"], stdout=subprocess.DEVNULL
-        )
-        time.sleep(4.5)
-        measured.append((streams, private_kilobytes(server.pid)))
-        clients.wait()
-        time.sleep(1)
-    (few, at_few), (many, at_many) = measured
-    return (at_many - at_few) * 1024 / (many - few)
+    few, many = 1_000, 5_000
+    at_few = kilobytes_with(server, few, *more)
+    return (kilobytes_with(server, many, *more) - at_few) * 1024 / (many - few)
 
 
-def measure(rounds: int, seconds: int, folder: pathlib.Path, engine: int) -> list[Row]:
-    """All rounds."""
-    rows: dict[str, Row] = {}
-    nginx = start_nginx(folder, engine)
+def measure_memory(table: Table, folder: pathlib.Path) -> None:
+    """Memory per open stream of two fresh gateways, in front of an engine that has little to say."""
+    with running_engine(60, 1) as engine:
+        for name, more, clients, bar in (
+            ("private memory per open stream", "", (), 6_000),
+            ("private memory per open stream, TLS", make_certificate(folder), ("tls",), 22_000),
+        ):
+            say(name)
+            hanse, _ = start_hanse(folder / ("memory" + "".join(clients)), engine, more)
+            try:
+                table.add(name, "bytes", bytes_per_stream(hanse, *clients), most=bar)
+            finally:
+                hanse.stop()
+
+
+def measure_allocations(table: Table, options: Options, folder: pathlib.Path, engine: int) -> None:
+    """Allocations of the thread that serves, once it has seen as much load before."""
+    say("allocations")
+    board = allocations.Board(folder / "allocations")
+    hanse, _ = start_hanse(folder / "counted", engine, environment=board.environment())
     try:
-        hanse, first_answer = start_hanse(folder, engine)
-    except BaseException:
-        nginx.process.terminate()
-        raise
-
-    def add(name: str, value: float, unit: str, bar: float | None = None) -> None:
-        rows.setdefault(name, Row(name, [], unit, bar)).values.append(value)
-
-    try:
-        time.sleep(1)
-        add("start to first answer", first_answer, "s", 0.2)
-        add("idle resident memory", resident_megabytes(hanse.pid), "MB", 20)
-        before = sum(cpu_by_thread(hanse.pid).values())
-        time.sleep(3)
-        add("idle CPU", (sum(cpu_by_thread(hanse.pid).values()) - before) / 3 * 100, "% of a core", 0.1)
-        for number in range(rounds):
-            print(f"  round {number + 1} of {rounds}", file=sys.stderr)
-            for mode, count, what, bar in (
-                ("json", CONNECTIONS, "JSON request", 1.25),
-                ("stream", STREAMS, "streamed event", 1.15),
-            ):
-                first, _, _ = cost(nginx, mode, count, seconds)
-                ours, done, others = cost(hanse, mode, count, seconds)
-                second, _, _ = cost(nginx, mode, count, seconds)
-                theirs = (first + second) / 2
-                add(f"CPU per {what}, over nginx", ours / theirs, "ratio", bar)
-                add(f"CPU per {what}, shard", ours, "us")
-                add(f"CPU per {what}, journal's and books' threads", others, "us")
-                add(f"CPU per {what}, nginx", theirs, "us")
-                if mode == "json":
-                    add("requests a second, 48 connections", done["completed"] / done["seconds"], "1/s")
-            direct = load(engine, "json", 1, 1)
-            through_nginx = load(nginx.port, "json", 1, 1)
-            through_hanse = load(hanse.port, "json", 1, 1)
-            added = through_nginx["p50_us"] - direct["p50_us"]
-            add("latency added at one connection, p50, over nginx",
-                (through_hanse["p50_us"] - direct["p50_us"]) / added, "ratio", 1.2)
-            add("latency added at one connection, p99", through_hanse["p99_us"] - direct["p99_us"], "us")
-        add("private memory per open stream", open_streams_memory(hanse, 5000), "bytes", 6000)
+        load(hanse.port, "json", CONNECTIONS, 2)
+        load(hanse.port, "stream", STREAMS, 3)
+        for _ in range(3):
+            before = board.allocations(hanse.pid)
+            done = load(hanse.port, "json", CONNECTIONS, 1)
+            table.add("allocations per JSON request", "", (board.allocations(hanse.pid) - before) / done["completed"],
+                      most=8)
+        clients = start_load(hanse.port, "stream", STREAMS, 6)
+        assert clients.stdout is not None
+        clients.stdout.readline()  # all are open
+        time.sleep(0.5)
+        for _ in range(3):
+            before = board.allocations(hanse.pid)
+            time.sleep(1)
+            events = STREAMS * EVENT_RATE
+            table.add("allocations per streamed event", "", (board.allocations(hanse.pid) - before) / events, most=0)
+        result(clients)
+        if options.callers:
+            print_callers(board, hanse)
     finally:
-        for server in (hanse, nginx):
-            server.process.send_signal(signal.SIGTERM)
-            server.process.wait(60)
-    return list(rows.values())
+        hanse.stop()
+
+
+def print_callers(board: allocations.Board, hanse: Server) -> None:
+    """Who allocates for a JSON request."""
+    board.keep_callers(True)
+    done = load(hanse.port, "json", CONNECTIONS, 1)
+    board.keep_callers(False)
+    for count, names in board.callers(hanse)[:40]:
+        if count / done["completed"] >= 0.005:
+            print(f"{count / done['completed']:8.3f}  {' < '.join(names[:7])}")
+
+
+def measure(table: Table, options: Options, folder: pathlib.Path) -> None:
+    """Everything."""
+    measure_decision(table, options.rounds)
+    measure_books(table, options, folder)
+    with running_engine(200, EVENT_RATE) as engine:
+        nginx = start_nginx(folder, engine)
+        try:
+            hanse, listening = start_hanse(folder / "hanse", engine)
+            try:
+                asked = time.monotonic()
+                load(hanse.port, "json", 1, 0)
+                table.add("start to first answer", "s", listening + time.monotonic() - asked, most=0.2)
+                measure_idle(table, hanse)
+                measure_strangers(table, hanse, engine)
+                for number in range(options.rounds):
+                    say(f"round {number + 1} of {options.rounds}")
+                    measure_cost(table, hanse, nginx, options.seconds)
+                    measure_latency(table, hanse, nginx, engine)
+                measure_lag(table, hanse, folder / "hanse", options.seconds)
+            finally:
+                hanse.stop()
+        finally:
+            nginx.stop()
+        measure_allocations(table, options, folder, engine)
+    measure_memory(table, folder)
 
 
 def main() -> int:
     """Measures, prints a table, writes build/bench.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    options = parser.parse_args()
-    for needed in (NGINX, BUILD / "hanse", BUILD / "bench" / "bench_load", BUILD / "bench" / "bench_mock_engine"):
+    parser.add_argument("--seconds", type=int, default=4, help="of each measurement of the gateway")
+    parser.add_argument("--journal-gigabytes", type=float, default=1.0, help="of the journal that a start reads")
+    parser.add_argument("--callers", action="store_true", help="print who allocates for a JSON request")
+    options = Options(**vars(parser.parse_args()))
+    for needed in (NGINX, BUILD / "hanse", BUILD / "bench" / "bench_load", allocations.LIBRARY):
         if not needed.exists():
             raise SystemExit(f"{needed.relative_to(ROOT)} is missing: `make bench` makes it")
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        port = free_port()
-        engine = subprocess.Popen(
-            [BUILD / "bench" / "bench_mock_engine", str(port), "200", str(EVENT_RATE)], stdout=subprocess.DEVNULL
-        )
-        try:
-            wait_for(port)
-            rows = measure(options.rounds, options.seconds, folder, port)
-        finally:
-            engine.terminate()
-            engine.wait()
+    table = Table()
+    began = time.monotonic()
+    # Beside the build, on a disk: what lies in memory has nothing to sync.
+    with tempfile.TemporaryDirectory(dir=BUILD / "bench") as name:
+        measure(table, options, pathlib.Path(name))
 
-    print(f"{'':58} {'median':>10} {'min':>10} {'max':>10}  {'unit':12} bar")
+    rows = table.rows.values()
+    print(f"{'':66} {'median':>11} {'min':>11} {'max':>11}  {'unit':11} bar")
     for row in rows:
-        verdict = "" if row.holds is None else f"<= {row.bar:g}  {'holds' if row.holds else 'MISSED'}"
-        print(f"{row.name:58} {row.value:10.3f} {min(row.values):10.3f} {max(row.values):10.3f}  {row.unit:12} {verdict}")
-    figures = [
-        {"name": row.name, "value": row.value, "min": min(row.values), "max": max(row.values), "unit": row.unit,
-         "bar": row.bar, "holds": row.holds}
-        for row in rows
-    ]
-    (ROOT / "build" / "bench.json").write_text(json.dumps(figures, indent=2) + os.linesep)
+        print(row.line())
+    print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")
+    (ROOT / "build" / "bench.json").write_text(json.dumps([row.figure() for row in rows], indent=2) + os.linesep)
     return 0
 
 

@@ -16,6 +16,10 @@ function(hanse_module)
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/testing/")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  if(HANSE_SANITIZE)
+    # These replace operator new to count; sanitizers bring one of their own.
+    list(FILTER tests EXCLUDE REGEX "/allocations?_test\\.cpp$")
+  endif()
   set(deps "")
   foreach(dep IN LISTS M_DEPS)
     string(REPLACE "/" "_" dep_suffix "${dep}")
@@ -27,6 +31,7 @@ function(hanse_module)
     # an archive would drop the objects that nobody names.
     add_library(${name} OBJECT ${sources})
     target_link_libraries(${name} PUBLIC hanse_flags ${deps} ${M_LIBS})
+    hanse_precompiled(${name} hanse_precompiled_code)
   else()
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE hanse_flags ${deps} ${M_LIBS})
@@ -83,11 +88,45 @@ function(hanse_link_now target)
 endfunction()
 
 # hanse_test(<name> SOURCES <file>... MODULES <folder>... LIBS <target>...)
+#
+# Where HANSE_TEST_PROGRAMS does not name it, it is neither built nor run.
 function(hanse_test name)
   cmake_parse_arguments(T "" "" "SOURCES;MODULES;LIBS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hanse_flags GTest::gmock GTest::gtest GTest::gtest_main ${T_LIBS})
   hanse_link(${name} ${T_MODULES})
   target_compile_definitions(${name} PRIVATE HANSE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  target_compile_options(${name} PRIVATE ${HANSE_TEST_FLAGS})
+  hanse_precompiled(${name} hanse_precompiled_tests)
+  if(NOT name MATCHES "${HANSE_TEST_PROGRAMS}")
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    return()
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${HANSE_TEST_PREFIX}"
+                       PROPERTIES TIMEOUT 300 LABELS "${HANSE_TEST_LABEL}")
+endfunction()
+
+# hanse_fuzz(<name> MODULES <folder>... LIBS <target>...)
+#
+# <name>_fuzz.cpp is a fuzz target of the folder it is called from. As a test
+# it takes its seeds, tests/fuzz/<name>/, and then tries inputs of its own for
+# a short time.
+function(hanse_fuzz name)
+  cmake_parse_arguments(F "" "" "MODULES;LIBS" ${ARGN})
+  if(NOT HANSE_FUZZ)
+    return()
+  endif()
+  set(target hanse_${name}_fuzz)
+  add_executable(${target} ${name}_fuzz.cpp)
+  add_dependencies(hanse_fuzz_targets ${target})
+  target_link_libraries(${target} PRIVATE hanse_flags ${F_LIBS})
+  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  hanse_link(${target} ${F_MODULES})
+  hanse_precompiled(${target} hanse_precompiled_code)
+  set(test "${HANSE_TEST_PREFIX}${name}")
+  add_test(NAME "${test}"
+    COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tests/fuzz/run.py" "$<TARGET_FILE:${target}>"
+            "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}" "${CMAKE_BINARY_DIR}/fuzz/${name}"
+            --seconds ${HANSE_FUZZ_SECONDS})
+  set_tests_properties("${test}" PROPERTIES TIMEOUT 300 LABELS "${HANSE_TEST_LABEL}")
 endfunction()

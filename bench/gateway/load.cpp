@@ -1,8 +1,11 @@
 // Clients for measuring a gateway: a closed loop of whole requests, or streams
-// that are opened together and read until they end. Prints one JSON object.
+// that are opened together and read until they end. Prints one JSON object;
+// before it, a line when the last stream has had its first event.
 //
-//   load PORT json CONNECTIONS SECONDS
-//   load PORT stream STREAMS SECONDS
+//   load PORT json CONNECTIONS SECONDS [tls]
+//   load PORT stream STREAMS SECONDS [tls]
+//
+// Over TLS no certificate is checked.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -31,12 +34,15 @@ std::string request_body(bool stream) {
 
 class Client final : public http::CallObserver {
  public:
-  Client(http::Loop& loop, http::Pool& pool, bool stream, std::vector<std::int64_t>& latencies)
+  // `waiting` is how many streams have had no event yet.
+  Client(http::Loop& loop, http::Pool& pool, bool stream, std::vector<std::int64_t>& latencies,
+         std::size_t& waiting)
       : loop_(loop),
         pool_(pool),
         body_(request_body(stream)),
         stream_(stream),
-        latencies_(latencies) {}
+        latencies_(latencies),
+        waiting_(waiting) {}
 
   void start() {
     static constexpr std::array<http::HeaderLine, 2> kHeaders{
@@ -61,6 +67,10 @@ class Client final : public http::CallObserver {
     for (std::size_t at = bytes.find("data: {"); at != std::string_view::npos;
          at = bytes.find("data: {", at + 7)) {
       ++events;
+      if (events == 1 && --waiting_ == 0) {
+        std::printf("open\n");
+        std::fflush(stdout);
+      }
     }
   }
   void on_complete() override {
@@ -85,6 +95,7 @@ class Client final : public http::CallObserver {
   std::string body_;
   bool stream_;
   std::vector<std::int64_t>& latencies_;
+  std::size_t& waiting_;
   std::array<std::string_view, 1> pieces_;
   http::Call call_;
   MonotonicTime began_;
@@ -93,29 +104,33 @@ class Client final : public http::CallObserver {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: load PORT json|stream COUNT SECONDS\n");
+  const bool tls = argc == 6 && std::strcmp(argv[5], "tls") == 0;
+  if (argc != 5 && !tls) {
+    std::fprintf(stderr, "usage: load PORT json|stream COUNT SECONDS [tls]\n");
     return 2;
   }
   http::Loop loop;
   const bool stream = std::strcmp(argv[2], "stream") == 0;
   const auto count = static_cast<std::size_t>(std::atoll(argv[3]));
+  std::shared_ptr<const http::TlsContext> trust;
+  if (tls) trust = http::TlsContext::for_client({.verify = false}).value();
   http::Pool pool(loop,
                   {.host = "127.0.0.1",
                    .port = static_cast<std::uint16_t>(std::atoi(argv[1])),
-                   .tls = false,
+                   .tls = tls,
                    .unix_path = {}},
                   {.connections_max = count,
                    .waiting_max = 1,
                    .idle_max = count,
                    .idle_time = seconds(60),
                    .limits = {},
-                   .tls = nullptr});
+                   .tls = trust});
   std::vector<std::int64_t> latencies;
   latencies.reserve(4'000'000);
+  std::size_t waiting = count;
   std::vector<std::unique_ptr<Client>> clients;
   for (std::size_t i = 0; i < count; ++i) {
-    clients.push_back(std::make_unique<Client>(loop, pool, stream, latencies));
+    clients.push_back(std::make_unique<Client>(loop, pool, stream, latencies, waiting));
     clients.back()->start();
   }
   const MonotonicTime began = loop.read_clock().monotonic;

@@ -1,24 +1,14 @@
 #include "base/digest.h"
 
-#include <openssl/evp.h>
-
-#include <memory>
+// OpenSSL would have everybody use EVP, which allocates for each digest in
+// version 3.0; one is taken of every key, record and block.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include "base/check.h"
 
 namespace hanse {
 namespace {
-
-// Fetched once: looking the algorithm up costs more than hashing a record.
-const EVP_MD* algorithm() {
-  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  HANSE_CHECK(fetched != nullptr);
-  return fetched;
-}
-
-struct ContextDeleter {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -32,14 +22,13 @@ int hex_value(char c) {
 Sha256 sha256(std::string_view data) { return sha256({data}); }
 
 Sha256 sha256(std::initializer_list<std::string_view> parts) {
-  static thread_local const std::unique_ptr<EVP_MD_CTX, ContextDeleter> context(EVP_MD_CTX_new());
-  HANSE_CHECK(context != nullptr);
-  HANSE_CHECK(EVP_DigestInit_ex2(context.get(), algorithm(), nullptr) == 1);
+  SHA256_CTX context;
+  HANSE_CHECK(SHA256_Init(&context) == 1);
   for (const std::string_view part : parts) {
-    HANSE_CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
+    HANSE_CHECK(SHA256_Update(&context, part.data(), part.size()) == 1);
   }
   Sha256 digest;
-  HANSE_CHECK(EVP_DigestFinal_ex(context.get(), digest.bytes.data(), nullptr) == 1);
+  HANSE_CHECK(SHA256_Final(digest.bytes.data(), &context) == 1);
   return digest;
 }
 

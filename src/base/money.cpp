@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace hanse {
@@ -47,7 +48,10 @@ std::string format_fixed(std::int64_t value, int decimals, int decimals_min) {
   const bool negative = value < 0;
   const std::uint64_t magnitude =
       negative ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
-  std::string digits = fmt::format("{:0{}}", magnitude, decimals + 1);
+  const fmt::format_int formatted(magnitude);
+  const auto width = static_cast<std::size_t>(decimals) + 1;
+  std::string digits(width - std::min(width, formatted.size()), '0');
+  digits.append(formatted.data(), formatted.size());
   digits.insert(digits.size() - static_cast<std::size_t>(decimals), ".");
   const std::size_t length_min = digits.size() - static_cast<std::size_t>(decimals - decimals_min);
   while (digits.size() > length_min && digits.back() == '0') digits.pop_back();

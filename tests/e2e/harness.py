@@ -387,18 +387,20 @@ class Gateway:
 
         until(ready, "the gateway answers")
 
-    def stop(self) -> int:
-        """Asks it to end; returns its exit status."""
+    def stop(self) -> None:
+        """Asks it to end, and holds it to ending well: a sanitizer's report is an exit status."""
         self._process.terminate()
         try:
-            return self._process.wait(DEADLINE_SECONDS)
+            status = self._process.wait(DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"the gateway did not end:\n{self.log_tail()}") from None
+        assert status in (0, -signal.SIGKILL), f"the gateway ended with {status}:\n{self.log_tail()}"
 
     def kill(self) -> None:
-        """Ends it without warning."""
+        """Ends it without warning. It must not have ended by itself."""
+        assert self._process.poll() is None, f"the gateway had ended:\n{self.log_tail()}"
         self._process.kill()
         self._process.wait()
 
@@ -414,7 +416,7 @@ class Gateway:
     def log_tail(self) -> str:
         """The last lines that it logged."""
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return "\n".join(lines[-25:])
+        return "\n".join(lines[-50:])
 
     def written(self) -> Iterable[tuple[pathlib.Path, bytes]]:
         """All files that it wrote: journal, books, logs."""

@@ -64,7 +64,7 @@ static_assert(kInOrder && kTable.size() == static_cast<std::size_t>(internal) + 
 
 void append_string(std::string_view text, std::string& out) {
   out += '"';
-  append_escaped(text, out);
+  answer::append_escaped(text, out);
   out += '"';
 }
 
@@ -269,34 +269,5 @@ Problem from_failure(const answer::FailureReport& report) {
   problem.retry_after = report.retry_after;
   return problem;
 }
-
-std::string_view nearest_word(std::string_view asked, std::span<const std::string_view> words) {
-  constexpr std::size_t kLengthMax = 64;
-  if (asked.empty() || asked.size() > kLengthMax) return {};
-  std::string_view nearest;
-  std::size_t least = std::max<std::size_t>(1, asked.size() / 3) + 1;
-  for (const std::string_view word : words) {
-    if (word.size() > kLengthMax) continue;
-    std::array<std::size_t, kLengthMax + 1> row{};
-    for (std::size_t j = 0; j <= word.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= asked.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= word.size(); ++j) {
-        const std::size_t above = row[j];
-        row[j] = std::min(
-            {above + 1, row[j - 1] + 1, diagonal + (asked[i - 1] == word[j - 1] ? 0U : 1U)});
-        diagonal = above;
-      }
-    }
-    if (row[word.size()] < least) {
-      least = row[word.size()];
-      nearest = word;
-    }
-  }
-  return nearest;
-}
-
-void append_escaped(std::string_view text, std::string& out) { answer::append_escaped(text, out); }
 
 }  // namespace hanse::api

@@ -109,12 +109,4 @@ Problem from_error(const Error& error);
 // What the client is told when an attempt failed and nothing else is left.
 Problem from_failure(const answer::FailureReport& report);
 
-// The nearest of `words` to `asked` by edit distance, or empty when none is
-// near enough to be meant.
-std::string_view nearest_word(std::string_view asked, std::span<const std::string_view> words);
-
-// Appends `text` as the inside of a JSON string; bytes that are not UTF-8
-// become U+FFFD.
-void append_escaped(std::string_view text, std::string& out);
-
 }  // namespace hanse::api

@@ -147,14 +147,5 @@ TEST(Problems, OurOwnErrorsAreNotQuoted) {
   EXPECT_EQ(theirs.message, "bad x");
 }
 
-TEST(NearestWord, IsOneThatMayHaveBeenMeant) {
-  const std::vector<std::string_view> words = {"smollm2", "llama-3.1-8b", "qwen"};
-  EXPECT_EQ(nearest_word("smolm2", words), "smollm2");
-  EXPECT_EQ(nearest_word("llama-3-8b", words), "llama-3.1-8b");
-  EXPECT_EQ(nearest_word("gpt-4o", words), "");
-  EXPECT_EQ(nearest_word("", words), "");
-  EXPECT_EQ(nearest_word(std::string(10'000, 'a'), words), "");
-}
-
 }  // namespace
 }  // namespace hanse::api

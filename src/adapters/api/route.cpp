@@ -50,12 +50,17 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return out;
+// `word` is in lower case.
+bool same_but_for_case(std::string_view text, std::string_view word) {
+  return std::ranges::equal(
+      text, word, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+}
+bool begins(std::string_view text, std::string_view word) {
+  return same_but_for_case(text.substr(0, word.size()), word);
+}
+bool ends(std::string_view text, std::string_view word) {
+  return text.size() >= word.size() &&
+         same_but_for_case(text.substr(text.size() - word.size()), word);
 }
 
 std::string_view trim(std::string_view text) {
@@ -82,17 +87,17 @@ std::expected<Route, Problem> find_route(std::string_view method, std::string_vi
 }
 
 std::expected<void, Problem> check_content_type(std::string_view content_type) {
-  if (trim(content_type).empty() || content_type == "application/json") return {};
-  std::string rest = lower(content_type);
-  std::string_view parameters = rest;
+  if (trim(content_type).empty()) return {};
+  std::string_view parameters = content_type;
   const std::string_view type = trim(parameters.substr(0, parameters.find(';')));
-  bool fits = type == "application/json" || type.ends_with("+json");
+  bool fits = same_but_for_case(type, "application/json") || ends(type, "+json");
   while (fits && parameters.find(';') != std::string_view::npos) {
     parameters.remove_prefix(parameters.find(';') + 1);
     const std::string_view parameter = trim(parameters.substr(0, parameters.find(';')));
-    if (!parameter.starts_with("charset=")) continue;
+    if (!begins(parameter, "charset=")) continue;
     const std::string_view charset = parameter.substr(8);
-    fits = charset == "utf-8" || charset == "\"utf-8\"" || charset == "utf8";
+    fits = same_but_for_case(charset, "utf-8") || same_but_for_case(charset, "\"utf-8\"") ||
+           same_but_for_case(charset, "utf8");
   }
   if (fits) return {};
   return std::unexpected(Problem{.kind = ProblemKind::unsupported_media,

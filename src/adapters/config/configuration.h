@@ -75,8 +75,6 @@ struct HttpLimits {
   Duration body_time_limit;     // from the head's end to the body's
   Duration idle_time_limit;     // between two requests of a kept connection
   Duration write_time_limit;    // a client that takes no byte for so long is gone
-  Duration resolve_time_limit;  // of a site's name
-  Duration connect_time_limit;  // to a site, TLS included
   std::int64_t idle_connections_per_site_max = 0;
 };
 

@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "adapters/config/canonical.h"
-#include "adapters/config/nearest.h"
+#include "adapters/config/suggest.h"
 #include "adapters/config/values.h"
+#include "base/nearest_word.h"
 
 namespace hanse::config {
 namespace {
@@ -46,7 +47,7 @@ std::string secret_hint(const SchemaNode& schema) {
 // Whether a misspelt or misplaced key stands for the one called `name`.
 bool stands_for(const std::vector<std::string_view>& strangers, std::string_view name) {
   return std::ranges::any_of(strangers, [&](std::string_view stranger) {
-    return !nearest(stranger, std::array{name}).empty();
+    return !nearest_word(stranger, std::array{name}).empty();
   });
 }
 
@@ -174,7 +175,7 @@ void Conformer::conform_tables(Node& list, const SchemaNode& schema, const std::
   if (list.kind != Node::Kind::array) {
     std::string expected = "expected a list of tables";
     for (const std::string_view word : words) expected += fmt::format(" or \"{}\"", word);
-    const std::string_view near = nearest(list.text, words);
+    const std::string_view near = nearest_word(list.text, words);
     reject(list, path,
            {list.place, fmt::format("{}, found {}", expected, describe(list)),
             near.empty() ? std::string() : fmt::format("did you mean '{}'?", near)});
@@ -254,8 +255,8 @@ bool Conformer::report_stranger(const Table& table, Member& member) {
   std::vector<std::string_view> known;
   for (const auto& [name, child] : table.schema.children) known.push_back(name);
   std::string hint = suggest(member.key, known);
-  const bool name_was_split =
-      node.kind == Node::Kind::table && !table.name.empty() && nearest(member.key, known).empty();
+  const bool name_was_split = node.kind == Node::Kind::table && !table.name.empty() &&
+                              nearest_word(member.key, known).empty();
   if (name_was_split) {
     hint = fmt::format("is the dot part of a name? Then it stands in quotes: \"{}.{}\"", table.name,
                        member.key);

@@ -8,11 +8,11 @@
 #include <set>
 #include <utility>
 
-#include "adapters/config/nearest.h"
 #include "adapters/config/values.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/money.h"
+#include "base/nearest_word.h"
 #include "core/fleet/country.h"
 
 namespace hanse::config {
@@ -130,7 +130,7 @@ Checked convert_text(Node& node, const Key& key) {
 Checked convert_choice(Node& node, const Key& key) {
   const auto words = split_words(key.words);
   if (std::ranges::find(words, node.text) != words.end()) return std::nullopt;
-  const std::string_view near = nearest(node.text, words);
+  const std::string_view near = nearest_word(node.text, words);
   return wrong(key, node, "", near.empty() ? "" : fmt::format("did you mean '{}'?", near));
 }
 
@@ -232,7 +232,7 @@ Checked convert_address(Node& node, const Key& key) {
 // What people write who mean a country or area of the list.
 std::string area_hint(std::string_view text, std::span<const std::string_view> words) {
   if (text == "UK" || text == "uk") return "the United Kingdom is 'GB'";
-  const std::string_view near = nearest(text, words);
+  const std::string_view near = nearest_word(text, words);
   return near.empty() ? std::string() : fmt::format("did you mean '{}'?", near);
 }
 

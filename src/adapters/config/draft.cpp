@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "adapters/config/conform.h"
-#include "adapters/config/nearest.h"
+#include "adapters/config/suggest.h"
 
 namespace hanse::config {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "adapters/config/draft.h"
-#include "adapters/config/nearest.h"
+#include "adapters/config/suggest.h"
 
 namespace hanse::config {
 namespace {

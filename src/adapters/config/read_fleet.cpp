@@ -6,7 +6,7 @@
 #include <set>
 
 #include "adapters/config/draft.h"
-#include "adapters/config/nearest.h"
+#include "adapters/config/suggest.h"
 #include "adapters/config/values.h"
 
 namespace hanse::config {

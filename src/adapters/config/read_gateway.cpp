@@ -54,8 +54,6 @@ void read_http(Draft& draft, const Section& http) {
   limits.body_time_limit = http.duration("body_time_limit");
   limits.idle_time_limit = http.duration("idle_time_limit");
   limits.write_time_limit = http.duration("write_time_limit");
-  limits.resolve_time_limit = http.duration("resolve_time_limit");
-  limits.connect_time_limit = http.duration("connect_time_limit");
   limits.idle_connections_per_site_max = http.number("idle_connections_per_site_max");
 }
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "adapters/config/draft.h"
-#include "adapters/config/nearest.h"
+#include "adapters/config/suggest.h"
 
 namespace hanse::config {
 namespace {

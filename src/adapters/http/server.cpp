@@ -121,6 +121,12 @@ ServerState::ServerState(Loop& the_loop, ServerOptions the_options, Handler& the
     : loop(the_loop),
       options(std::move(the_options)),
       handler(the_handler),
+      handshake_pause_(the_loop,
+                       [this] {
+                         another_may_begin_ = true;
+                         handshakes_.schedule();
+                       }),
+      handshakes_(the_loop, [this] { do_handshakes(); }),
       sweep_(the_loop, [this] { sweep(); }),
       drain_limit_(the_loop, [this] {
         for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->cut();
@@ -146,11 +152,11 @@ Result<Endpoint> ServerState::listen(const Endpoint& endpoint) {
 }
 
 bool ServerState::has_room() const {
-  return counters.open < options.connections_max || idle_first_ != nullptr;
+  return counters.open < options.connections_max || idle_.first() != nullptr;
 }
 
 void ServerState::adopt(int descriptor, const Endpoint& peer) {
-  if (counters.open >= options.connections_max) idle_first_->close_now();
+  if (counters.open >= options.connections_max) idle_.first()->close_now();
   ++counters.accepted;
   ++counters.open;
   connections_.push_back(std::make_unique<ServerConnection>(*this));
@@ -175,19 +181,52 @@ void ServerState::sweep() {
   check_drained();
 }
 
-void ServerState::add_idle(ServerConnection& connection) {
-  connection.idle_previous = idle_last_;
-  connection.idle_next = nullptr;
-  (idle_last_ != nullptr ? idle_last_->idle_next : idle_first_) = &connection;
-  idle_last_ = &connection;
+void ServerState::add_idle(ServerConnection& connection) { idle_.push_back(connection); }
+
+void ServerState::leave_list(ServerConnection& connection) {
+  if (connection.list != nullptr) connection.list->remove(connection);
 }
 
-void ServerState::remove_idle(ServerConnection& connection) {
-  (connection.idle_previous != nullptr ? connection.idle_previous->idle_next : idle_first_) =
-      connection.idle_next;
-  (connection.idle_next != nullptr ? connection.idle_next->idle_previous : idle_last_) =
-      connection.idle_previous;
-  connection.idle_next = connection.idle_previous = nullptr;
+void ServerState::ask_for_handshake(ServerConnection& connection) {
+  if (connection.list != nullptr) return;
+  (connection.handshake_begun() ? handshakes_begun_ : handshakes_new_).push_back(connection);
+  handshakes_.schedule();
+}
+
+ServerConnection* ServerState::next_handshake() {
+  if (handshakes_begun_.first() != nullptr) return handshakes_begun_.first();
+  if (handshakes_new_.first() == nullptr) return nullptr;
+  const bool few = handshakes_under_way_ < kHandshakesUnderWay;
+  if (few || std::exchange(another_may_begin_, false)) return handshakes_new_.first();
+  if (!handshake_pause_.armed()) handshake_pause_.arm_in(kHandshakePause);
+  return nullptr;
+}
+
+void ServerState::do_handshakes() {
+  for (int i = 0; i < kHandshakesPerTurn; ++i) {
+    ServerConnection* const next = next_handshake();
+    if (next == nullptr) return;
+    leave_list(*next);
+    next->handshake_turn();
+  }
+  handshakes_.schedule();
+}
+
+void ConnectionList::push_back(ServerConnection& connection) {
+  HANSE_CHECK(connection.list == nullptr);
+  connection.list = this;
+  connection.previous = last_;
+  connection.next = nullptr;
+  (last_ != nullptr ? last_->next : first_) = &connection;
+  last_ = &connection;
+}
+
+void ConnectionList::remove(ServerConnection& connection) {
+  HANSE_CHECK(connection.list == this);
+  (connection.previous != nullptr ? connection.previous->next : first_) = connection.next;
+  (connection.next != nullptr ? connection.next->previous : last_) = connection.previous;
+  connection.next = connection.previous = nullptr;
+  connection.list = nullptr;
 }
 
 void ServerState::drain(Duration limit, std::function<void()> done) {

@@ -40,9 +40,8 @@ void ServerConnection::open(int descriptor, const Endpoint& peer) {
   if (!peer.is_unix()) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   may_write_ = true;
   phase_ = Phase::handshake;
-  const auto& tls = server_.options.tls;
-  if (!watch(descriptor) || (tls && !transport_.begin_tls_server(*tls))) return close_now();
-  if (tls) {
+  if (!watch(descriptor)) return close_now();
+  if (server_.options.tls) {
     timer_.arm_in(server_.options.handshake_time);
   } else {
     enter_idle();
@@ -51,7 +50,8 @@ void ServerConnection::open(int descriptor, const Endpoint& peer) {
 
 void ServerConnection::close_now() {
   if (phase_ == Phase::closed) return;
-  if (phase_ == Phase::idle) leave_idle();
+  server_.leave_list(*this);
+  if (phase_ == Phase::handshake && handshake_begun_) server_.handshake_ends();
   if (handed_over_ && !ended_) --server_.counters.busy;
   phase_ = Phase::closed;
   unwatch();
@@ -84,7 +84,7 @@ void ServerConnection::on_ready(Ready ready) {
 }
 
 void ServerConnection::work() {
-  if (phase_ == Phase::handshake && !advance_handshake()) return;
+  if (phase_ == Phase::handshake) return ask_for_handshake();
   if (!out_.empty() && may_write_ && !broken_) flush();
   switch (phase_) {
     case Phase::idle:
@@ -113,15 +113,26 @@ void ServerConnection::on_timer() {
   }
 }
 
-bool ServerConnection::advance_handshake() {
+void ServerConnection::ask_for_handshake() {
+  // Who has said nothing yet costs nothing yet.
+  if (may_read_ || peer_closed_ || broken_) server_.ask_for_handshake(*this);
+}
+
+void ServerConnection::handshake_turn() {
+  if (!handshake_begun_) {
+    const auto& tls = server_.options.tls;
+    if (!tls || !transport_.begin_tls_server(*tls)) return close_now();
+    handshake_begun_ = true;
+    server_.handshake_begins();
+  }
   std::string why;
   switch (transport_.handshake(why)) {
-    case IoResult::Kind::done: enter_idle(); return true;
-    case IoResult::Kind::again: return false;
-    default:
-      ++server_.counters.handshakes_failed;
-      close_now();
-      return false;
+    case IoResult::Kind::done:
+      server_.handshake_ends();
+      enter_idle();
+      return work();
+    case IoResult::Kind::again: return;
+    default: ++server_.counters.handshakes_failed; return close_now();
   }
 }
 
@@ -130,8 +141,6 @@ void ServerConnection::enter_idle() {
   server_.add_idle(*this);
   timer_.arm_in(server_.options.idle_time);
 }
-
-void ServerConnection::leave_idle() { server_.remove_idle(*this); }
 
 void ServerConnection::read_input() {
   feed_leftover();
@@ -188,7 +197,7 @@ std::size_t ServerConnection::feed(std::span<char> bytes) {
 }
 
 void ServerConnection::begin_request() {
-  leave_idle();
+  server_.leave_list(*this);
   phase_ = Phase::head;
   began_at_ = loop().now().monotonic;
   timer_.arm_in(server_.options.head_time);

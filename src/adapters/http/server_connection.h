@@ -22,13 +22,15 @@
 
 namespace hanse::http {
 
+class ConnectionList;
 class ServerState;
 
 class ServerConnection final : public Watch {
  public:
-  // The neighbours in the list of idle connections, oldest first.
-  ServerConnection* idle_next = nullptr;
-  ServerConnection* idle_previous = nullptr;
+  // The list of the server's that it is in, if any, and its neighbours there.
+  ConnectionList* list = nullptr;
+  ServerConnection* next = nullptr;
+  ServerConnection* previous = nullptr;
   // The place in ServerState's table.
   std::size_t place = 0;
 
@@ -42,6 +44,9 @@ class ServerConnection final : public Watch {
   void drain();
   // As if the client had left.
   void cut();
+  // Its turn to go on with the handshake, see ServerState::ask_for_handshake().
+  void handshake_turn();
+  [[nodiscard]] bool handshake_begun() const { return handshake_begun_; }
   [[nodiscard]] bool idle() const { return phase_ == Phase::idle; }
   [[nodiscard]] bool closed() const { return phase_ == Phase::closed; }
 
@@ -68,7 +73,7 @@ class ServerConnection final : public Watch {
   void work();
 
   // Input (server_connection.cpp).
-  bool advance_handshake();
+  void ask_for_handshake();
   void read_input();
   std::size_t feed(std::span<char> bytes);
   void feed_leftover();
@@ -84,7 +89,6 @@ class ServerConnection final : public Watch {
     return phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body;
   }
   void enter_idle();
-  void leave_idle();
   void client_gone();
   void tell_gone();
 
@@ -124,6 +128,7 @@ class ServerConnection final : public Watch {
   Phase phase_ = Phase::closed;
   After after_ = After::keep;
 
+  bool handshake_begun_ = false;
   bool may_read_ = false;
   bool may_write_ = false;
   bool peer_closed_ = false;

@@ -152,11 +152,10 @@ TEST_F(ServerTest, PastItsConnectionsTheServerLeavesNewOnesInTheBacklog) {
   EXPECT_THAT(second.read_message(), EndsWith("ok"));
 }
 
-// Accepting fails, and the waiting connection keeps the listener ready.
+// Accepting fails, and the waiting connection keeps the listener ready. Not with
+// the undefined-behaviour sanitizer, which needs descriptors of its own.
+#if !__has_feature(undefined_behavior_sanitizer)
 TEST_F(ServerTest, OutOfDescriptorsTheServerWaitsWithoutSpinning) {
-#if __has_feature(undefined_behavior_sanitizer)
-  GTEST_SKIP() << "the sanitizer needs descriptors of its own";
-#endif
   start();
   const int unconnected = socket(AF_INET, SOCK_STREAM, 0);
   rlimit usual{};
@@ -180,6 +179,7 @@ TEST_F(ServerTest, OutOfDescriptorsTheServerWaitsWithoutSpinning) {
   setrlimit(RLIMIT_NOFILE, &usual);
   EXPECT_THAT(client.read_message(), EndsWith("GET /a "));
 }
+#endif
 
 TEST_F(ServerTest, DrainingFinishesWhatHasBegunAndClosesTheRest) {
   script.hold_requests();

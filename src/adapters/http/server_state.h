@@ -42,6 +42,18 @@ class Listener final : public Watch {
   bool paused_ = false;
 };
 
+// Connections in order of arrival; each is in one list at most.
+class ConnectionList {
+ public:
+  [[nodiscard]] ServerConnection* first() const { return first_; }
+  void push_back(ServerConnection& connection);
+  void remove(ServerConnection& connection);
+
+ private:
+  ServerConnection* first_ = nullptr;
+  ServerConnection* last_ = nullptr;
+};
+
 class ServerState {
  public:
   ServerState(Loop& loop, ServerOptions options, Handler& handler);
@@ -59,7 +71,16 @@ class ServerState {
   void retire(ServerConnection& connection);
 
   void add_idle(ServerConnection& connection);
-  void remove_idle(ServerConnection& connection);
+  // Handshakes are computed a few at a time: thousands at once would hold up
+  // every stream for seconds, and their memory, once given back, lies between
+  // that of the streams where nobody else can use it. So those that have begun
+  // go first, and while many wait for their clients, new ones begin slowly; not
+  // never, for whoever begins and goes away must not lock others out.
+  void ask_for_handshake(ServerConnection& connection);
+  void handshake_begins() { ++handshakes_under_way_; }
+  void handshake_ends() { --handshakes_under_way_; }
+  // Out of whichever list it is in.
+  void leave_list(ServerConnection& connection);
 
   Loop& loop;
   ServerOptions options;
@@ -69,14 +90,27 @@ class ServerState {
   bool draining = false;
 
  private:
+  // A few milliseconds' worth.
+  static constexpr int kHandshakesPerTurn = 8;
+  // Past so many, another begins every kHandshakePause.
+  static constexpr std::size_t kHandshakesUnderWay = 64;
+  static constexpr Duration kHandshakePause = milliseconds(4);
+
   void sweep();
   void check_drained();
+  void do_handshakes();
+  ServerConnection* next_handshake();
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<ServerConnection>> connections_;
   std::vector<std::unique_ptr<ServerConnection>> retired_;
-  ServerConnection* idle_first_ = nullptr;
-  ServerConnection* idle_last_ = nullptr;
+  ConnectionList idle_;  // longest first
+  ConnectionList handshakes_new_;
+  ConnectionList handshakes_begun_;
+  std::size_t handshakes_under_way_ = 0;
+  bool another_may_begin_ = false;
+  Timer handshake_pause_;
+  Deferred handshakes_;
   Deferred sweep_;
   Timer drain_limit_;
   std::function<void()> drained_;

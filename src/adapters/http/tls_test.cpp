@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -108,6 +109,42 @@ TEST_F(TlsTest, BothSidesSpeakToEachOther) {
   EXPECT_EQ(second.body, "again");
   EXPECT_TRUE(second.connected.reused);
   EXPECT_EQ(pool->counters().opened, 1U);
+}
+
+// More than may be under way at once.
+TEST_F(TlsTest, ManyHandshakesAtOnceAllSucceed) {
+  constexpr std::size_t kMany = 200;
+  serve(server_context("IP:127.0.0.1"));
+  pool.emplace(loop, Origin{.host = "127.0.0.1", .port = endpoint.port(), .tls = true},
+               PoolOptions{.connections_max = kMany, .tls = client_context()});
+  std::vector<Outcome> outcomes(kMany);
+  std::vector<Call> calls(kMany);
+  const std::string_view pieces[] = {"hello"};
+  for (std::size_t i = 0; i < kMany; ++i) {
+    calls[i].start(*pool, {.method = "POST", .target = "/", .body = pieces}, {}, outcomes[i]);
+  }
+  EXPECT_TRUE(loop.run_until(
+      [&] { return std::ranges::all_of(outcomes, [](const Outcome& o) { return o.over; }); },
+      seconds(20)));
+  EXPECT_EQ(pool->counters().opened, kMany);
+  EXPECT_TRUE(std::ranges::all_of(outcomes, [](const Outcome& o) { return o.body == "hello"; }));
+}
+
+TEST_F(TlsTest, ClientsThatBeginAHandshakeAndStallLockNobodyOut) {
+  serve(server_context("IP:127.0.0.1"));
+  std::vector<Peer> stalled;
+  for (int i = 0; i < 100; ++i) {
+    stalled.push_back(Peer::connect(endpoint));
+    stalled.back().send("\x16\x03\x01\x02");  // the first bytes of a record
+  }
+  use(client_context());
+  EXPECT_EQ(fetch("/", "hello").body, "hello");
+  // And those that leave in mid-handshake are counted out again.
+  stalled.clear();
+  EXPECT_TRUE(loop.run_until([&] { return server->counters().open == 1; }, seconds(10)));
+  pool.reset();
+  use(client_context());
+  EXPECT_EQ(fetch("/", "again").body, "again");
 }
 
 TEST_F(TlsTest, LargeBodiesGoBothWays) {

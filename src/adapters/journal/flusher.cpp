@@ -1,5 +1,7 @@
 #include "adapters/journal/flusher.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <utility>
 
@@ -60,6 +62,7 @@ Status Flusher::wait_until_durable() {
 }
 
 void Flusher::run() {
+  pthread_setname_np(pthread_self(), "journal-flusher");
   std::unique_lock lock(mutex_);
   while (!stop_ && !failed_.load()) {
     idle_.store(true);

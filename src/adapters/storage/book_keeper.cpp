@@ -1,5 +1,7 @@
 #include "adapters/storage/book_keeper.h"
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <map>
 #include <utility>
@@ -54,6 +56,11 @@ Status BookKeeper::catch_up() {
 }
 
 void BookKeeper::run() {
+  pthread_setname_np(pthread_self(), "book-keeper");
+  // On a machine that is short of cores requests come before books. On Linux
+  // this concerns the calling thread alone; a refusal changes nothing.
+  constexpr int kNice = 5;
+  (void)::setpriority(PRIO_PROCESS, 0, kNice);
   for (;;) {
     {
       std::unique_lock lock(mutex_);

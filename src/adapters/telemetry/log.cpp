@@ -310,9 +310,10 @@ LogField detail(std::string_view sentence) { return LogField::of_detail("detail"
 struct Log::State {
   LogOptions options;
   std::shared_ptr<FileSink> sink = std::make_shared<FileSink>();
-  // The writer thread; the last to go, after all lines have been handed to it.
-  std::shared_ptr<spdlog::details::thread_pool> writer;
   std::shared_ptr<spdlog::async_logger> logger;
+  // The writer thread. It is the first to go: it takes what is queued with it,
+  // and the logger that every queued line holds ends with us, not in there.
+  std::shared_ptr<spdlog::details::thread_pool> writer;
 };
 
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {}

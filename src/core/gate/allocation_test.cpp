@@ -7,14 +7,6 @@
 #include "core/gate/gate.h"
 #include "core/gate/testing/four_sites.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HANSE_SANITIZER_OWNS_NEW 1
-#endif
-#endif
-
-#ifndef HANSE_SANITIZER_OWNS_NEW
-
 namespace {
 std::size_t allocations = 0;
 }
@@ -49,5 +41,3 @@ TEST(GateAllocates, NothingOnceTheAnswersPlaceIsThere) {
 
 }  // namespace
 }  // namespace hanse::gate
-
-#endif

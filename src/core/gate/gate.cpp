@@ -136,8 +136,9 @@ void Gate::permitted_sites(const Question& question, WallTime now, BitSet& permi
   }
   prepare(now);
   permitted.assign(serving_);
+  const LabelSet labels = vocabulary_.complete(question.labels);
   for (const CompiledRule& rule : compiled_[question.policy.value()]) {
-    if (speaks(rule, question)) permitted &= rule.kept;
+    if (applies_to_complete(rule.when, labels)) permitted &= rule.kept;
   }
 }
 
@@ -146,8 +147,10 @@ std::optional<Permit> Gate::permit(const Question& question, SiteId site, WallTi
                      site.valid() && site.value() < serving_.size();
   if (!known || !serving_.contains(site.value())) return std::nullopt;
   prepare(now);
+  const LabelSet labels = vocabulary_.complete(question.labels);
   for (const CompiledRule& rule : compiled_[question.policy.value()]) {
-    if (speaks(rule, question) && !rule.kept.contains(site.value())) return std::nullopt;
+    if (applies_to_complete(rule.when, labels) && !rule.kept.contains(site.value()))
+      return std::nullopt;
   }
   return Permit(site, now);
 }

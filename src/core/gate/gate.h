@@ -111,9 +111,6 @@ class Gate {
   // Makes the sets right for `now`.
   void prepare(WallTime now);
   void refresh(WallTime now);
-  [[nodiscard]] bool speaks(const CompiledRule& rule, const Question& question) const {
-    return applies(rule.when, question.labels, vocabulary_);
-  }
 
   const catalog::Catalog& catalog_;
   const fleet::Fleet& fleet_;

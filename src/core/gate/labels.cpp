@@ -1,12 +1,12 @@
 #include "core/gate/labels.h"
 
+#include "base/nearest_word.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-
-#include "core/gate/nearest_word.h"
 
 namespace hanse::gate {
 namespace {
@@ -29,7 +29,8 @@ bool is_word_letter(char c) {
 }
 
 // What the client sent, short and printable, to be put into a message.
-std::string quoted(std::string_view text) {
+// Not `quoted`: for a std::string that could be the standard one.
+std::string in_quotes(std::string_view text) {
   std::string shown(text.substr(0, LabelVocabulary::kWordLengthMax));
   for (char& c : shown) {
     if (c < ' ' || c > '~' || c == '"') c = '?';
@@ -79,10 +80,11 @@ Result<Dimension> take_dimension(Piece& part) {
   const auto dimension = dimension_of(name.text);
   if (!dimension) {
     const std::string_view near = nearest_word(name.text, kDimensionNames);
-    return invalid_input(fmt::format(
-        "data labels: there is no dimension {} (at position {}){}; there are {}", quoted(name.text),
-        name.position(), near.empty() ? std::string() : fmt::format("; did you mean {}?", near),
-        fmt::join(kDimensionNames, ", ")));
+    return invalid_input(
+        fmt::format("data labels: there is no dimension {} (at position {}){}; there are {}",
+                    in_quotes(name.text), name.position(),
+                    near.empty() ? std::string() : fmt::format("; did you mean {}?", near),
+                    fmt::join(kDimensionNames, ", ")));
   }
   part = {part.text.substr(equals + 1), part.offset + equals + 1};
   return *dimension;
@@ -112,7 +114,7 @@ Result<LabelSet> LabelVocabulary::add(Dimension dimension, std::string word) {
     return invalid_input(fmt::format(
         "{} cannot be a data label: one has up to {} letters, digits, '.', '_' or '-', and is not "
         "`none`",
-        quoted(word), kWordLengthMax));
+        in_quotes(word), kWordLengthMax));
   }
   if (find(dimension, word)) {
     return fail({ErrorCode::conflict, Fault::client, Retry::no,
@@ -186,7 +188,7 @@ Error LabelVocabulary::unknown_word(Dimension dimension, std::string_view word,
     if (label.dimension == dimension) words.push_back(label.word);
   }
   std::string message = fmt::format("data labels: there is no {} label {} (at position {})",
-                                    to_string(dimension), quoted(word), position);
+                                    to_string(dimension), in_quotes(word), position);
   if (equal_but_for_case(word, kNone)) {
     message += "; `none` stands alone";
   } else if (const auto near = nearest_word(word, words); !near.empty()) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "core/gate/nearest_word.h"
+#include "base/nearest_word.h"
 
 namespace hanse::gate {
 namespace {
@@ -62,10 +62,13 @@ Result<Clause> area_clause(Clause::Kind kind, std::span<const std::string> words
 }
 
 bool applies(const Condition& when, LabelSet labels, const LabelVocabulary& vocabulary) {
-  const LabelSet whole = vocabulary.complete(labels);
-  return meets(when.data, whole, LabelVocabulary::kUnknownData) &&
-         meets(when.subjects, whole, LabelVocabulary::kUnknownSubjects) &&
-         meets(when.categories, whole, LabelSet());
+  return applies_to_complete(when, vocabulary.complete(labels));
+}
+
+bool applies_to_complete(const Condition& when, LabelSet labels) {
+  return meets(when.data, labels, LabelVocabulary::kUnknownData) &&
+         meets(when.subjects, labels, LabelVocabulary::kUnknownSubjects) &&
+         meets(when.categories, labels, LabelSet());
 }
 
 }  // namespace hanse::gate

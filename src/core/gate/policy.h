@@ -73,5 +73,7 @@ Result<Clause> area_clause(Clause::Kind kind, std::span<const std::string> words
 // Whether a rule speaks about a request that carries `labels`. Over complete
 // sets, more labels never make a rule apply less.
 bool applies(const Condition& when, LabelSet labels, const LabelVocabulary& vocabulary);
+// The same for labels that are complete, which many rules can share.
+bool applies_to_complete(const Condition& when, LabelSet labels);
 
 }  // namespace hanse::gate

@@ -8,14 +8,6 @@
 #include "core/placement/placement.h"
 #include "core/placement/testing/small_grid.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HANSE_SANITIZER_OWNS_NEW 1
-#endif
-#endif
-
-#ifndef HANSE_SANITIZER_OWNS_NEW
-
 namespace {
 std::size_t allocations = 0;
 }
@@ -62,5 +54,3 @@ TEST_P(EveryStrategyAllocates, NothingInSteadyState) {
 
 }  // namespace
 }  // namespace hanse::placement
-
-#endif

@@ -11,18 +11,13 @@
 #include <span>
 #include <vector>
 
+#include "base/bitset.h"
 #include "base/id.h"
 #include "core/placement/demand.h"
 #include "core/placement/load_book.h"
+#include "core/placement/shelf.h"
 
 namespace hanse::placement {
-
-// What an offer costs, in pico-units per token.
-struct OfferPrice {
-  std::uint64_t prompt = 0;
-  std::uint64_t cached = 0;
-  std::uint64_t output = 0;
-};
 
 // What is expected of this request at any offer.
 struct Workload {
@@ -46,10 +41,13 @@ struct WarmOffer {
 // Where a field looks things up.
 struct FieldSources {
   const LoadBook& loads;
-  std::span<const OfferPrice> prices;   // by OfferId
-  OfferPrice dearest;                   // no price of any offer is above these
-  std::span<const std::uint32_t> cold;  // the candidates that expect nothing cached: OfferIds
-  std::span<const WarmOffer> warm;      // and the others
+  std::span<const OfferPrice> prices;  // by OfferId
+  OfferPrice dearest;                  // no price of any offer is above these
+  // The candidates: those of the shelf at these sites, which expect nothing
+  // cached, and those that do.
+  const Shelf& shelf;
+  const BitSet& cold_sites;
+  std::span<const WarmOffer> warm;
 };
 
 // Views and numbers only; lives for one decision. Strategies take it by value:
@@ -62,7 +60,8 @@ class Field {
         loads_(&sources.loads),
         work_(work),
         objective_(objective),
-        cold_(sources.cold),
+        shelf_(&sources.shelf),
+        cold_sites_(&sources.cold_sites),
         warm_(sources.warm),
         prices_(sources.prices.data()),
         paces_(sources.loads.paces().data()),
@@ -77,9 +76,22 @@ class Field {
   // that have some come first.
   template <typename Visit>
   void for_each(Visit&& visit) const {
-    for (const WarmOffer warm : warm_) visit(OfferId(warm.offer), std::uint64_t{warm.cached});
-    // Most have nothing, and nothing times a price need not be computed.
-    for (const std::uint32_t offer : cold_) visit(OfferId(offer), std::uint64_t{0});
+    for_each_warm(visit);
+    for (std::span rest = shelf_->by_id(); !rest.empty();) {
+      const std::size_t taken = std::min(rest.size(), Shelf::kTileOffers);
+      for_each_cold(rest.first(taken), visit);
+      rest = rest.subspan(taken);
+    }
+  }
+
+  // The same, but it asks `too_dear(cost)` whether candidates with that cost or
+  // a higher one need not be visited, and may leave out those.
+  template <typename TooDear, typename Visit>
+  void for_each_but(TooDear&& too_dear, Visit&& visit) const {
+    for_each_warm(visit);
+    for (const Shelf::Tile& tile : shelf_->tiles()) {
+      if (!too_dear(least_cost(tile))) for_each_cold(tile.spots, visit);
+    }
   }
 
   // ns from now until the first token is here, with `cached` tokens of the
@@ -115,7 +127,27 @@ class Field {
  private:
   static unsigned __int128 wide(std::uint64_t value) { return value; }
   static std::uint64_t excess(std::uint64_t value, std::uint64_t objective) {
-    return value > objective ? value - objective : 0;
+    return std::max(value, objective) - objective;
+  }
+
+  template <typename Visit>
+  void for_each_warm(Visit& visit) const {
+    for (const WarmOffer warm : warm_) visit(OfferId(warm.offer), std::uint64_t{warm.cached});
+  }
+  template <typename Visit>
+  void for_each_cold(std::span<const Shelf::Spot> spots, Visit& visit) const {
+    Shelf::Found found;
+    Shelf::find_at(*cold_sites_, spots, found);
+    // Nothing times a price need not be computed.
+    for (std::size_t i = 0; i < found.count; ++i) {
+      visit(OfferId(found.offers[i]), std::uint64_t{0});
+    }
+  }
+
+  // What each offer of a tile costs at least, with nothing cached.
+  [[nodiscard]] unsigned __int128 least_cost(const Shelf::Tile& tile) const {
+    return wide(work_.prompt_tokens) * tile.prompt_least +
+           wide(work_.output_tokens) * tile.output_least;
   }
 
   // Whether no offer can cost more than 64 bits hold, as is the rule: then a
@@ -138,7 +170,8 @@ class Field {
   const LoadBook* loads_;
   Workload work_;
   Objective objective_;
-  std::span<const std::uint32_t> cold_;
+  const Shelf* shelf_;
+  const BitSet* cold_sites_;
   std::span<const WarmOffer> warm_;
   // By OfferId.
   const OfferPrice* prices_;

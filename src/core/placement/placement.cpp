@@ -24,23 +24,30 @@ std::uint64_t price(const fleet::Offer& offer, TokenKind kind) {
   return bounded(offer.prices[kind].count(), std::numeric_limits<std::int64_t>::max());
 }
 
+OfferPrice price(const fleet::Offer& offer) {
+  return {.prompt = price(offer, TokenKind::prompt),
+          .cached = price(offer, TokenKind::cached_read),
+          .output = price(offer, TokenKind::output)};
+}
+
 // The offers of each alias: of all its variants, wherever they are.
 std::vector<Shelf> shelves_of(const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
   std::vector<std::vector<Shelf::Placed>> by_variant(catalog.variants.size());
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
-    by_variant[offer.variant.value()].push_back({id, offer.site});
+    by_variant[offer.variant.value()].push_back({id, offer.site, price(offer)});
   });
   std::vector<Shelf> shelves;
   for (const catalog::Alias& alias : catalog.aliases) {
+    std::vector<VariantId> variants = alias.variants;
+    std::ranges::sort(variants);
+    const auto repeated = std::ranges::unique(variants);
+    variants.erase(repeated.begin(), repeated.end());
     std::vector<Shelf::Placed> offers;
-    for (const VariantId variant : alias.variants) {
+    for (const VariantId variant : variants) {
       const auto& more = by_variant[variant.value()];
       offers.insert(offers.end(), more.begin(), more.end());
     }
-    std::ranges::sort(offers);
-    const auto repeated = std::ranges::unique(offers);
-    offers.erase(repeated.begin(), repeated.end());
-    shelves.emplace_back(offers, fleet.offers.size(), fleet.sites.size());
+    shelves.emplace_back(std::move(offers), fleet.offers.size(), fleet.sites.size());
   }
   return shelves;
 }
@@ -63,9 +70,7 @@ Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
       loads_(fleet),
       ranking_(kCandidatesKept) {
   for (const fleet::Offer& offer : fleet.offers) {
-    prices_.push_back({.prompt = price(offer, TokenKind::prompt),
-                       .cached = price(offer, TokenKind::cached_read),
-                       .output = price(offer, TokenKind::output)});
+    prices_.push_back(price(offer));
     dearest_ = {.prompt = std::max(dearest_.prompt, prices_.back().prompt),
                 .cached = std::max(dearest_.cached, prices_.back().cached),
                 .output = std::max(dearest_.output, prices_.back().output)};
@@ -95,8 +100,7 @@ void Placement::gather(const Demand& demand, const Workload& work, const BitSet&
   const Shelf& shelf = shelves_[demand.alias.value()];
   candidates.cold_sites.assign(allowed);
   gather_warm(demand, work, candidates);
-  if (candidates.cold.size() < shelf.size()) candidates.cold.resize(shelf.size());
-  candidates.cold_count = shelf.find_at(candidates.cold_sites, candidates.scratch, candidates.cold);
+  candidates.cold_count = shelf.count_at(candidates.cold_sites, candidates.scratch);
 }
 
 void Placement::gather_warm(const Demand& demand, const Workload& work,
@@ -121,7 +125,8 @@ Field Placement::field(const Demand& demand, const Workload& work,
           FieldSources{.loads = loads_,
                        .prices = prices_,
                        .dearest = dearest_,
-                       .cold = std::span(candidates.cold).first(candidates.cold_count),
+                       .shelf = shelves_[demand.alias.value()],
+                       .cold_sites = candidates.cold_sites,
                        .warm = candidates.warm}};
 }
 

@@ -57,10 +57,9 @@ class Placement {
  private:
   // The candidates of a decision, in memory that the next one uses again.
   struct Candidates {
-    std::vector<std::uint32_t> cold;
-    std::size_t cold_count = 0;  // of `cold`, which never shrinks
     std::vector<WarmOffer> warm;
     BitSet cold_sites;
+    std::size_t cold_count = 0;  // offers at cold_sites
     BitSet scratch;
   };
 

@@ -174,7 +174,7 @@ TEST(Placement, OnlyOffersOfTheAliassVariantsAreCandidates) {
 // sites are not allowed, some have what the tenant sent before.
 RC_GTEST_PROP(PlacementProperty, TheChosenIsTheSmallestByLatenessPriceAndId, ()) {
   Grid grid = empty_grid();
-  const int offers = *rc::gen::inRange(1, 80);
+  const int offers = *rc::gen::inRange(1, 300);
   for (int i = 0; i < offers; ++i) {
     const Wanted wanted{.prompt_price = *rc::gen::inRange<std::int64_t>(0, 5),
                         .cached_price = *rc::gen::inRange<std::int64_t>(0, 5),

@@ -7,6 +7,7 @@
 
 #include "adapters/api/models.h"
 #include "adapters/api/request_headers.h"
+#include "base/nearest_word.h"
 #include "drivers/serve/problems.h"
 
 namespace hanse::serve {
@@ -178,11 +179,11 @@ void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
   const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
   const auto alias = snapshot.catalog.aliases.find(asked.route.model_id);
   if (!alias || !sells(snapshot, asked.key, *alias)) {
-    return reply_problem(exchange,
-                         api::model_not_found(asked.route.model_id,
-                                              api::nearest_word(asked.route.model_id,
-                                                                shard_.setting()->alias_names)),
-                         {}, {});
+    return reply_problem(
+        exchange,
+        api::model_not_found(asked.route.model_id,
+                             nearest_word(asked.route.model_id, shard_.setting()->alias_names)),
+        {}, {});
   }
   std::string body;
   api::write_model({.alias = asked.route.model_id}, body);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/nearest_word.h"
+
 namespace hanse::serve {
 namespace {
 
@@ -35,7 +37,7 @@ std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& 
     std::vector<std::string_view> names;
     for (const catalog::Alias& row : snapshot.catalog.aliases) names.push_back(row.name);
     return std::unexpected(
-        api::model_not_found(question.model, api::nearest_word(question.model, names)));
+        api::model_not_found(question.model, nearest_word(question.model, names)));
   }
   const Tokens context =
       snapshot.catalog.models[snapshot.catalog.aliases[*alias].model].context_tokens;

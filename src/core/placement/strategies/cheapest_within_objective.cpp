@@ -29,7 +29,11 @@ class CheapestWithinObjective final : public Strategy {
         ranking.add({{late, field.cost(offer, cached)}, offer, cached});
       }
     };
-    field.for_each(consider);
+    // Once enough that meet the class are held, a dearer one cannot win.
+    const auto too_dear = [&](unsigned __int128 cost) {
+      return ranking.bar().first == 0 && cost > ranking.bar().second;
+    };
+    field.for_each_but(too_dear, consider);
   }
 
   [[nodiscard]] Reason why_not(const Score& chosen, const Score& other) const override {
