@@ -114,7 +114,7 @@ def test_a_record_reads_the_same_from_the_gateway_and_from_its_journal(
     for request, words in requests.items():
         assert words in told[request][0]
     assert "hamburg" in told[failed_over][0] and "after hamburg failed" in told[failed_over][0]
-    assert scripted_grid.stop() == 0
+    scripted_grid.stop()
     for request in requests:
         assert (explain(scripted_grid, request), explain(scripted_grid, request, "--json")) == told[request]
 
@@ -203,8 +203,9 @@ def test_old_records_are_erased_and_the_journal_still_verifies(
     try:
         first = ask(gateway)
         explain(gateway, first)
-        gateway.stop()  # What is in memory would hide that the file is gone.
-        gateway.start()
+        if "bytes_max" in rule:
+            gateway.stop()  # What is in memory within its time would hide that the file is gone.
+            gateway.start()
         newest = first
 
         def erased() -> bool:
@@ -222,8 +223,7 @@ def test_old_records_are_erased_and_the_journal_still_verifies(
         payloads = sum(path.stat().st_size for path in tmp_path.rglob("*.payloads"))
         assert payloads <= 1 << 20
     finally:
-        if gateway.process.poll() is None:
-            gateway.stop()
+        gateway.stop()
 
 
 def test_a_shorter_retention_holds_after_a_reload(scripted: Engines, tmp_path: pathlib.Path) -> None:
@@ -240,9 +240,8 @@ def test_a_shorter_retention_holds_after_a_reload(scripted: Engines, tmp_path: p
             return not (next(tmp_path.rglob("journal")) / "00000001.payloads").exists()
 
         until(erased, "the first record is erased", 30)
-        explain(gateway, first)  # It is among the newest in memory.
+        assert "has been erased" in refused(gateway, first), "memory does not tell more than the files"
         gateway.stop()
         assert "has been erased" in refused(gateway, first)
     finally:
-        if gateway.process.poll() is None:
-            gateway.stop()
+        gateway.stop()

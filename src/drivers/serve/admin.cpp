@@ -145,6 +145,11 @@ bool Admin::may(const http::RequestHead& head) const {
   return presented && equal_in_constant_time(*presented, token_);
 }
 
+bool Admin::in_time(const RecordRing::Entry& entry) const {
+  const Duration retention = shard_.setting()->configuration->records.retention;
+  return elapsed(entry.ended_at, shard_.loop().now().wall) < retention;
+}
+
 void Admin::ready(http::Exchange& exchange) const {
   if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
@@ -162,6 +167,7 @@ void Admin::metrics(http::Exchange& exchange) const {
 void Admin::newest_records(http::Exchange& exchange) const {
   std::string body;
   shard_.records().for_newest(kNewestShown, [&](const RecordRing::Entry& entry) {
+    if (!in_time(entry)) return;
     if (const auto view = view_of_newest(entry, shard_)) {
       body += telemetry::to_json(*view);
       body += '\n';
@@ -177,7 +183,7 @@ void Admin::one_record(http::Exchange& exchange, std::string_view id, std::strin
                         .print = print_options(query)};
   const RecordRing::Entry* entry =
       parsed->journal == shard_.journal_id() ? shard_.records().find(parsed->number) : nullptr;
-  if (entry == nullptr) return look_up(exchange, *parsed, form);
+  if (entry == nullptr || !in_time(*entry)) return look_up(exchange, *parsed, form);
   const auto view = view_of_newest(*entry, shard_);
   if (!view) return not_found(exchange, view.error().message);
   reply(exchange, 200, form.type(), form.write(*view));

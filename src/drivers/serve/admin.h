@@ -37,6 +37,8 @@ class Admin final : public http::Handler {
   class Waiting;
   struct RecordForm;
 
+  // Memory, too, tells nothing of a request whose record's time is over.
+  [[nodiscard]] bool in_time(const RecordRing::Entry& entry) const;
   [[nodiscard]] bool may(const http::RequestHead& head) const;
   void ready(http::Exchange& exchange) const;
   void metrics(http::Exchange& exchange) const;

@@ -82,6 +82,7 @@ const std::string& Shard::keep_record(Session& session) {
   const dispatch::Record& record = dispatch_.record(session.ref());
   RecordRing::Entry& entry = records_.next();
   entry.number = record.number;
+  entry.ended_at = loop_.now().wall;
   entry.snapshot = session.setting()->snapshot;
   dispatch::write_record(record, session.extras(), entry.bytes);
   return entry.bytes;
