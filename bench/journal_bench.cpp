@@ -9,12 +9,16 @@
 //   journal_bench DIRECTORY start GIGABYTES ROUNDS
 //       seconds until a journal of that size, killed with requests open, is
 //       ready again
+//   journal_bench DIRECTORY find GIGABYTES ROUNDS
+//       seconds until it is found how a request ended, for requests of all
+//       ages in a journal of that size
 //   journal_bench DIRECTORY seal ACCOUNTS ROUNDS
 //       what it costs the loop to leave a segment
 //
 // DIRECTORY/hanse-journal-bench is made, and removed at the end.
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/journal/find_request.h"
 #include "adapters/journal/journal.h"
 #include "base/check.h"
 #include "core/ledger/budget.h"
@@ -89,6 +94,7 @@ class Shard {
   // Ends the request that has been open for longest.
   void settle() {
     const Open open = open_.front();
+    last_settled_ = open.number;
     open_.pop_front();
     const Money due = cost(usage_.tokens, prices_);
     const ledger::Settlement settled = holds_.settle(open.hold, due).value();
@@ -109,6 +115,9 @@ class Shard {
   void seal() { ledger_.seal(kNow, *journal_); }
   [[nodiscard]] std::size_t open() const { return open_.size(); }
   [[nodiscard]] std::uint64_t bytes_written() const { return journal_->bytes_written(); }
+  [[nodiscard]] ledger::RequestId last_settled() const {
+    return {.journal = journal_->id(), .number = last_settled_};
+  }
 
  private:
   static constexpr Money kHeld{1'000'000'000};
@@ -140,6 +149,7 @@ class Shard {
   TokenCounts most_;
   Usage usage_;
   std::deque<Open> open_;
+  ledger::RequestNumber last_settled_;
 };
 
 constexpr std::uint64_t kSegmentBytes = std::uint64_t{128} << 20U;
@@ -160,8 +170,9 @@ double request(Disk& disk, const std::string& directory, std::size_t per_turn) {
   return 1e6 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin) / static_cast<double>(count);
 }
 
-// Writes a journal of about `bytes` and leaves it as a kill does.
-void fill(Disk& disk, const std::string& directory, double bytes) {
+// Writes a journal of about `bytes` and leaves it as a kill does. Returns the
+// last request that has ended.
+ledger::RequestId fill(Disk& disk, const std::string& directory, double bytes) {
   Shard shard(disk, directory, kSegmentBytes);
   for (int i = 0; i < 1'000; ++i) shard.add_key("key-" + std::to_string(i));
   while (static_cast<double>(shard.bytes_written()) < bytes) {
@@ -169,6 +180,13 @@ void fill(Disk& disk, const std::string& directory, double bytes) {
     while (shard.open() > 100) shard.settle();
     shard.write();
   }
+  return shard.last_settled();
+}
+
+double find(Disk& disk, const std::string& directory, const ledger::RequestId& request) {
+  const double begin = seconds_of(CLOCK_MONOTONIC);
+  HANSE_CHECK(find_request_end(disk, directory, request));
+  return seconds_of(CLOCK_MONOTONIC) - begin;
 }
 
 double start(Disk& disk, const std::string& directory) {
@@ -201,10 +219,15 @@ int run(const std::string& directory, std::string_view what, double size, int ro
   const auto disk = posix_disk();
   std::vector<double> figures;
   std::filesystem::remove_all(directory);
-  if (what == "start") fill(*disk, directory, size * 1e9);
+  const bool filled = what == "start" || what == "find";
+  const auto last = filled ? fill(*disk, directory, size * 1e9) : ledger::RequestId();
   for (int round = 0; round < rounds; ++round) {
-    if (what == "start") {
-      figures.push_back(start(*disk, directory));
+    if (filled) {
+      ledger::RequestId request = last;
+      request.number.sequence =
+          std::max<std::int64_t>(1, last.number.sequence / std::max(rounds - 1, 1) * round);
+      figures.push_back(what == "start" ? start(*disk, directory)
+                                        : find(*disk, directory, request));
       continue;
     }
     const auto count = static_cast<std::size_t>(size);
@@ -213,7 +236,7 @@ int run(const std::string& directory, std::string_view what, double size, int ro
     std::filesystem::remove_all(directory);
   }
   std::filesystem::remove_all(directory);
-  print(what == "start" ? "seconds" : what == "seal" ? "cpu_ms" : "cpu_us", figures);
+  print(filled ? "seconds" : what == "seal" ? "cpu_ms" : "cpu_us", figures);
   return 0;
 }
 
@@ -222,8 +245,8 @@ int run(const std::string& directory, std::string_view what, double size, int ro
 
 int main(int argc, char** argv) {
   const std::string_view what = argc == 5 ? argv[2] : "";
-  if (what != "request" && what != "start" && what != "seal") {
-    std::fprintf(stderr, "usage: journal_bench DIRECTORY request|start|seal SIZE ROUNDS\n");
+  if (what != "request" && what != "start" && what != "find" && what != "seal") {
+    std::fprintf(stderr, "usage: journal_bench DIRECTORY request|start|find|seal SIZE ROUNDS\n");
     return 2;
   }
   return hanse::journal::run(std::string(argv[1]) + "/hanse-journal-bench", what,

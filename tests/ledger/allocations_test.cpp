@@ -133,6 +133,7 @@ TEST(RequestPath, AsksForNoMemory) {
                           .charged = settled.charged,
                           .written_off = settled.written_off},
             payload);
+      write(RequestRefused{.request = numbers.next(), .why = Refusal::by_law}, payload);
       if (i % 4 == 0) {
         ASSERT_TRUE(journal->write());
       }

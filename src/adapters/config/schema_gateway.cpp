@@ -210,13 +210,15 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "90d",
      .least = kSecond,
      .example = "\"180d\"",
-     .meaning = "Older records are erased."},
+     .meaning = "Older records are erased, file by file: at the latest when an eighth of this time "
+                "more has passed."},
     {.path = "records.bytes_max",
      .type = Type::size,
      .fallback = "4GiB",
      .least = kMiB,
      .example = "\"20GiB\"",
-     .meaning = "Past it the oldest records are erased before their time."},
+     .meaning = "Past it the oldest records are erased before their time. The file that is being "
+                "written stays."},
 
     {.path = "telemetry",
      .type = Type::table,

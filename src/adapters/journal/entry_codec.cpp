@@ -29,6 +29,7 @@ enum class Kind : std::uint8_t {
   sealed_hold = 13,
   sealed_attempt = 14,
   seal_ended = 15,
+  request_refused = 16,
 };
 
 constexpr std::uint8_t kHasPayload = 1;
@@ -58,6 +59,7 @@ class Writer {
   void operator()(const AccountNumber& v) { bytes.u32(static_cast<std::uint32_t>(v.value())); }
   void operator()(const AccountKind& v) { bytes.u8(static_cast<std::uint8_t>(v)); }
   void operator()(const Outcome& v) { bytes.u8(static_cast<std::uint8_t>(v)); }
+  void operator()(const Refusal& v) { bytes.u8(static_cast<std::uint8_t>(v)); }
   void operator()(const Money& v) { bytes.i64(v.count()); }
   void operator()(const WallTime& v) { bytes.i64(v.count()); }
   void operator()(const Position& v) { bytes.i64(v.count()); }
@@ -130,6 +132,10 @@ class Reader {
   void operator()(Outcome& v) {
     v = static_cast<Outcome>(bytes.u8());
     require(v >= Outcome::completed && v <= Outcome::lost);
+  }
+  void operator()(Refusal& v) {
+    v = static_cast<Refusal>(bytes.u8());
+    require(v >= Refusal::by_law && v <= Refusal::no_site);
   }
   void operator()(Money& v) { v = Money(bytes.i64()); }
   void operator()(WallTime& v) { v = WallTime(bytes.i64()); }
@@ -303,12 +309,17 @@ void fields(Io& io, Body& b, std::type_identity<SealEnded>) {
   io(b.holds);
   io(b.attempts);
 }
+template <typename Io, typename Body>
+void fields(Io& io, Body& b, std::type_identity<RequestRefused>) {
+  io(b.request);
+  io(b.why);
+}
 
 // The kinds' numbers are the places in the variant, plus one.
 template <Kind kind, typename Body>
 constexpr bool kAt =
     std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(kind) - 1, EntryBody>, Body>;
-static_assert(std::variant_size_v<EntryBody> == static_cast<std::size_t>(Kind::seal_ended));
+static_assert(std::variant_size_v<EntryBody> == static_cast<std::size_t>(Kind::request_refused));
 static_assert(kAt<Kind::epoch_started, EpochStarted> &&
               kAt<Kind::account_registered, AccountRegistered> &&
               kAt<Kind::hold_opened, HoldOpened> && kAt<Kind::attempt_opened, AttemptOpened> &&
@@ -317,7 +328,7 @@ static_assert(kAt<Kind::epoch_started, EpochStarted> &&
               kAt<Kind::attempt_lost, AttemptLost> && kAt<Kind::request_lost, RequestLost> &&
               kAt<Kind::seal_begun, SealBegun> && kAt<Kind::sealed_account, SealedAccount> &&
               kAt<Kind::sealed_hold, SealedHold> && kAt<Kind::sealed_attempt, SealedAttempt> &&
-              kAt<Kind::seal_ended, SealEnded>);
+              kAt<Kind::seal_ended, SealEnded> && kAt<Kind::request_refused, RequestRefused>);
 
 template <std::size_t place>
 void read_body(Reader& reader, EntryBody& body) {

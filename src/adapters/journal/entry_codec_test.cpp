@@ -74,6 +74,30 @@ TEST(EntryCodec, LaysAHoldOutAsDocumented) {
             "407e0500");
 }
 
+TEST(EntryCodec, LaysARefusalOutAsDocumented) {
+  const ledger::RequestRefused refused{.request = {ledger::Epoch(3), 0x0102},
+                                       .why = ledger::Refusal::over_budget};
+  EXPECT_EQ(to_hex(bytes_of({.entry = {.at = WallTime(1), .body = refused}, .payload = {}})),
+            "1900"              // 25 bytes
+            "10"                // request_refused
+            "00"                // flags
+            "0100000000000000"  // wall time
+            "03000000"          // epoch
+            "0201000000000000"  // sequence
+            "03");              // over_budget
+}
+
+// A refusal of tomorrow is not read as one of today.
+TEST(EntryCodec, AnUnknownReasonIsRefused) {
+  auto bytes =
+      bytes_of({.entry = {.at = WallTime(1), .body = ledger::RequestRefused{}}, .payload = {}});
+  Record record;
+  for (const std::uint8_t why : {std::uint8_t{0}, std::uint8_t{6}}) {
+    bytes.back() = why;
+    EXPECT_FALSE(decode(bytes, record)) << static_cast<int>(why);
+  }
+}
+
 TEST(EntryCodec, TheLargestRecordFits) {
   ledger::SealedAccount account;
   account.account.number = ledger::AccountNumber(0xFFFFFFFE);

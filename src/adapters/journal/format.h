@@ -110,6 +110,9 @@ Sha256 salted_digest(std::span<const std::uint8_t, 16> salt, std::span<const std
 
 // --- Names. ---
 
+// Held by the process that writes the journal.
+inline constexpr const char* kLockName = "LOCK";
+
 std::string entries_name(SegmentNumber number);   // "00000001.entries"
 std::string payloads_name(SegmentNumber number);  // "00000001.payloads"
 // Nothing for other files.

@@ -35,7 +35,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, JournalOptions option
   if (auto made = disk.create_directory(options.directory); !made) {
     return std::unexpected(std::move(made.error()));
   }
-  auto lock = disk.lock(options.directory + "/LOCK");
+  auto lock = disk.lock(options.directory + "/" + std::string(kLockName));
   if (!lock) return std::unexpected(std::move(lock.error()));
   std::unique_ptr<Journal> journal(new Journal(disk, std::move(options), ledger, std::move(*lock)));
   if (auto begun = journal->begin(now); !begun) return std::unexpected(std::move(begun.error()));
@@ -217,8 +217,9 @@ Status Journal::write() {
   if (failed()) return status();
   finish_block();
   if (auto done = stop(write_buffers()); !done) return done;
-  const bool full =
-      entries_bytes_ >= options_.segment_bytes || payload_bytes_ >= options_.payload_segment_bytes;
+  const bool full = entries_bytes_ >= options_.segment_bytes ||
+                    payload_bytes_ >= options_.payload_segment_bytes ||
+                    elapsed(segment_.begun_at, ledger_.last_at()) >= options_.segment_time;
   // A seal says what the ledger says, so the two must stand at the same entry.
   if (full && ledger_.position() == appended_) return stop(leave_segment());
   if (entries_bytes_ >= 2 * options_.segment_bytes) {

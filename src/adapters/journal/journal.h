@@ -40,6 +40,9 @@ struct JournalOptions {
   // A segment is left when its entries or its payloads pass these.
   std::uint64_t segment_bytes = std::uint64_t{128} << 20U;
   std::uint64_t payload_segment_bytes = std::uint64_t{256} << 20U;
+  // Likewise when it was begun so long ago, so that its payloads get old
+  // together (retention.h).
+  Duration segment_time = kForever;
   // How long writes gather before they are synced together. Zero suits
   // durability "power", where a last byte waits for `durable`.
   Duration flush_interval = milliseconds(5);
@@ -87,6 +90,8 @@ class Journal final : public ledger::EntrySink {
   // Whether admission must stop; `status` says why.
   [[nodiscard]] bool failed() const { return failed_.load() || flusher_.failed(); }
   [[nodiscard]] Status status() const;
+  // The segment that is being written.
+  [[nodiscard]] SegmentNumber segment() const { return segment_.number; }
   [[nodiscard]] const RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
 

@@ -1,6 +1,7 @@
 #include "adapters/journal/segment_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -21,13 +22,19 @@ Result<SegmentReader> SegmentReader::open(Disk& disk, const std::string& directo
   auto file = disk.open_read(path);
   if (!file) return std::unexpected(std::move(file.error()));
   SegmentReader reader(std::move(*file), std::move(path));
-  const auto bytes = reader.peek(kSegmentHeaderBytes);
-  if (!bytes) return std::unexpected(bytes.error());
-  if (bytes->size() < kSegmentHeaderBytes) {
+  // Nothing ahead: many are opened for their headers alone.
+  std::array<std::uint8_t, kSegmentHeaderBytes> head{};
+  std::size_t there = 0;
+  while (there < head.size()) {
+    const auto n = reader.file_->read(there, std::span(head).subspan(there));
+    if (!n) return std::unexpected(n.error());
+    if (*n == 0) break;
+    there += *n;
+  }
+  if (there < head.size()) {
     return fail(
         {ErrorCode::broken, Fault::us, Retry::no, reader.path_ + ": its header is cut short"});
   }
-  const auto head = bytes->first<kSegmentHeaderBytes>();
   auto header = decode_segment_header(head);
   if (header && header->number != number) {
     header = fail({ErrorCode::broken, Fault::us, Retry::no,

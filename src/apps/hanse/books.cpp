@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
+#include "adapters/journal/format.h"
 #include "adapters/journal/journal_reader.h"
 #include "adapters/storage/balance_report.h"
 #include "adapters/storage/sqlite_books.h"
@@ -134,6 +135,7 @@ ordered_json json_of(const ledger::AuditReport& report) {
                        {"seals", report.seals},
                        {"requests_charged", report.requests_charged},
                        {"requests_released", report.requests_released},
+                       {"requests_refused", report.requests_refused},
                        {"requests_lost", report.requests_lost},
                        {"requests_open", report.requests_open},
                        {"attempts_paid", report.attempts_paid},
@@ -219,9 +221,11 @@ int books_verify(const BooksOptions& options) {
   }
   fmt::print("good: {} entries of journal {}, chain {}\n", report.last.count(),
              ledger::to_string(reader->journal()), to_hex(reader->chain()).substr(0, 16));
-  fmt::print("  requests  {} charged, {} released, {} lost in a crash, {} open; each posted once\n",
-             report.requests_charged, report.requests_released, report.requests_lost,
-             report.requests_open);
+  fmt::print(
+      "  requests  {} charged, {} released, {} refused, {} lost in a crash, {} open; each posted "
+      "once\n",
+      report.requests_charged, report.requests_released, report.requests_refused,
+      report.requests_lost, report.requests_open);
   fmt::print("  attempts  {} paid; every amount is its tokens at its prices\n",
              report.attempts_paid);
   for (const ledger::CurrencyTotal& total : report.totals) {
@@ -237,6 +241,16 @@ int books_rebuild(const BooksOptions& options) {
   const auto disk = journal::posix_disk();
   auto reader = journal::JournalReader::open(*disk, place->files.journal.string());
   if (!reader) return say(reader.error());
+  // A gateway has its books open, and would go on writing to a file that is
+  // nobody's any more.
+  const auto lock = disk->lock((place->files.journal / journal::kLockName).string());
+  if (!lock && lock.error().code == ErrorCode::conflict) {
+    return say({ErrorCode::conflict, Fault::client, Retry::later,
+                fmt::format("a gateway has the journal in {} open, and its books with it: stop the "
+                            "gateway, rebuild, and start it again",
+                            place->files.journal.string())});
+  }
+  if (!lock) return say(lock.error());
 
   // Beside the old books, and in their place only when whole.
   std::filesystem::path fresh = place->files.database;

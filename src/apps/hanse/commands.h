@@ -23,7 +23,7 @@ struct CheckOptions {
 int check(const CheckOptions& options);
 
 struct ExplainOptions {
-  Files files;  // whose admin listener is asked
+  Files files;  // whose gateway is asked, or whose journal is read when none runs
   std::string id;
   bool json = false;
 };

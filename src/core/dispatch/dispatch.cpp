@@ -98,11 +98,13 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
   request.record.sites_permitted = static_cast<std::uint32_t>(request.permitted.count());
   request.record.sites_refused =
       static_cast<std::uint32_t>(offering.count()) - request.record.sites_permitted;
-  if (request.permitted.empty()) return end_refused(request, End::refused_by_law, now);
+  if (request.permitted.empty()) return refuse(request, End::refused_by_law, {}, now);
 
   if (!admit(request, now)) return;
   const placement::Decision decision = decide(request, request.record.excluded, now);
-  if (!decision.chosen.valid()) return end_refused(request, end_without_site(request), now);
+  if (!decision.chosen.valid()) {
+    return refuse(request, end_without_site(request), retry_after(request, now), now);
+  }
   if (!hold(request, now)) return;
   if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
 }
@@ -115,11 +117,7 @@ bool Dispatch::admit(Request& request, Instant now) {
     request.admission = *admission;
     return true;
   }
-  end(request, End::over_rate,
-      Refuse{.request = request.ref,
-             .retry_after = admission.error().retry_after,
-             .last_failure = answer::Failure::none},
-      now);
+  refuse(request, End::over_rate, admission.error().retry_after, now);
   return false;
 }
 
@@ -137,8 +135,11 @@ bool Dispatch::hold(Request& request, Instant now) {
   recall_overdrawn(scope);
   auto held = holds_.open(scope, most);
   if (!held) {
-    const bool over_budget = held.error().code == ErrorCode::over_budget;
-    end_refused(request, over_budget ? End::over_budget : End::at_capacity, now);
+    if (held.error().code == ErrorCode::over_budget) {
+      refuse(request, End::over_budget, {}, now);
+    } else {
+      refuse(request, End::at_capacity, retry_after(request, now), now);
+    }
     return false;
   }
   request.hold = *held;

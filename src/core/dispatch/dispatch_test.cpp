@@ -94,7 +94,7 @@ TEST(Dispatch, CostAboveTheHoldIsOurs) {
 TEST(Dispatch, WhatNoSiteMayServeIsRefusedAndNobodyIsAsked) {
   Desk desk;
   const Arrived request = desk.request("acme", "personal; subjects=EU; categories=health");
-  EXPECT_THAT(desk.tell(request), ElementsAre("refuse refused_by_law"));
+  EXPECT_THAT(desk.tell(request), ElementsAre("request_refused by_law", "refuse refused_by_law"));
   EXPECT_EQ(desk.record(request).sites_refused, 4U);
   EXPECT_EQ(desk.dispatch().explain(request.request).size(), 4U);
 }
@@ -102,7 +102,26 @@ TEST(Dispatch, WhatNoSiteMayServeIsRefusedAndNobodyIsAsked) {
 TEST(Dispatch, ATenantAtTheEndOfItsBudgetIsRefusedAndNobodyIsAsked) {
   Desk desk;
   const Arrived request = desk.request("poor");
-  EXPECT_THAT(desk.tell(request), ElementsAre("refuse over_budget"));
+  EXPECT_THAT(desk.tell(request), ElementsAre("request_refused over_budget", "refuse over_budget"));
+}
+
+// Its record lies beside that entry, so it must be final by then.
+TEST(Dispatch, EveryRefusalIsWrittenDownAsTheRequestsLastEntry) {
+  Desk desk;
+  for (const auto& [tenant, labels, end] :
+       {std::tuple{"acme", "personal; subjects=EU; categories=health", End::refused_by_law},
+        std::tuple{"poor", "none", End::over_budget}}) {
+    const Arrived request = desk.request(tenant, labels);
+    Actions actions;
+    ASSERT_EQ(desk.dispatch().on(request, desk.now(), actions), Dispatch::Progress::done);
+    ASSERT_GE(actions.size(), 2U);
+    const auto& append = std::get<Append>(actions[actions.size() - 2]);
+    EXPECT_EQ(append.closes, request.request);
+    EXPECT_EQ(std::get<ledger::RequestRefused>(append.entry.body).request,
+              desk.record(request).number);
+    EXPECT_EQ(desk.record(request).end, end);
+    EXPECT_EQ(desk.ledger().open_requests(), 0U);
+  }
 }
 
 // No waiting helps: that a dearer site would have been available in a second
@@ -110,7 +129,8 @@ TEST(Dispatch, ATenantAtTheEndOfItsBudgetIsRefusedAndNobodyIsAsked) {
 TEST(Dispatch, OverBudgetNeverSaysToComeAgain) {
   Desk desk;
   desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
-  EXPECT_THAT(desk.tell(desk.request("poor")), ElementsAre("refuse over_budget"));
+  EXPECT_THAT(desk.tell(desk.request("poor")),
+              ElementsAre("request_refused over_budget", "refuse over_budget"));
 }
 
 TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
@@ -119,7 +139,8 @@ TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
   Desk desk(snapshot);
   const Arrived first = desk.request("poor");
   EXPECT_EQ(desk.tell(first).back(), "open_attempt ashburn/small/q4");
-  EXPECT_THAT(desk.tell(desk.request("poor")), ElementsAre("refuse over_budget"));
+  EXPECT_THAT(desk.tell(desk.request("poor")),
+              ElementsAre("request_refused over_budget", "refuse over_budget"));
   EXPECT_EQ(desk.ends(first.request, 0, Failure::content_filter).back(),
             "refuse client_error content_filter");
   EXPECT_EQ(desk.tell(desk.request("poor")).back(), "open_attempt ashburn/small/q4");
@@ -130,7 +151,8 @@ TEST(Dispatch, SitesThatDoNotWorkAreNotAskedAndTheClientIsToldWhenToComeAgain) {
   for (const char* site : {"ashburn", "frankfurt", "hamburg", "lyon"}) {
     desk.tell(SiteProbed{.site = desk.site(site), .healthy = false});
   }
-  EXPECT_THAT(desk.tell(desk.request()), ElementsAre("refuse sites_unavailable again in 1 s"));
+  EXPECT_THAT(desk.tell(desk.request()),
+              ElementsAre("request_refused no_site", "refuse sites_unavailable again in 1 s"));
   desk.tell(SiteProbed{.site = desk.site("lyon"), .healthy = true});
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon/small/q4");
 }
@@ -144,7 +166,8 @@ TEST(Dispatch, FullSitesAreAtCapacity) {
   for (const char* site : {"ashburn", "frankfurt", "hamburg", "lyon"}) {
     EXPECT_EQ(desk.tell(desk.request()).back(), fmt::format("open_attempt {}/small/q4", site));
   }
-  EXPECT_THAT(desk.tell(desk.request()), ElementsAre("refuse at_capacity again in 1 s"));
+  EXPECT_THAT(desk.tell(desk.request()),
+              ElementsAre("request_refused at_capacity", "refuse at_capacity again in 1 s"));
 }
 
 // More sites are sick than a record has room for, and one is full.
@@ -431,7 +454,8 @@ TEST(Dispatch, ABudgetThatIsLoweredHoldsFromThen) {
   lower.tenants.tenants[*lower.tenants.tenants.find("thrifty")].budget = Money(1'000);
   desk.changes_to(lower);
   desk.leaves(request.request);
-  EXPECT_THAT(desk.tell(desk.request("thrifty")), ElementsAre("refuse over_budget"));
+  EXPECT_THAT(desk.tell(desk.request("thrifty")),
+              ElementsAre("request_refused over_budget", "refuse over_budget"));
 }
 
 // What is held when a budget is set for the first time counts towards it.
@@ -442,7 +466,8 @@ TEST(Dispatch, ABudgetThatIsNewCountsWhatIsUnderWay) {
   Snapshot limited = small_grid();
   limited.tenants.tenants[*limited.tenants.tenants.find("acme")].budget = Money(2'000);
   desk.changes_to(limited);
-  EXPECT_THAT(desk.tell(desk.request("acme")), ElementsAre("refuse over_budget"));
+  EXPECT_THAT(desk.tell(desk.request("acme")),
+              ElementsAre("request_refused over_budget", "refuse over_budget"));
 }
 
 }  // namespace

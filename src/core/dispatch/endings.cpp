@@ -76,13 +76,12 @@ void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant n
                  ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
 }
 
-void Dispatch::end_refused(Request& request, End why, Instant now) {
-  // Waiting helps against load and sickness, not against law or an empty purse.
-  const bool waiting_helps = why == End::at_capacity || why == End::sites_unavailable;
-  end(request, why,
-      Refuse{.request = request.ref,
-             .retry_after = waiting_helps ? retry_after(request, now) : std::nullopt},
+void Dispatch::refuse(Request& request, End why, std::optional<Duration> retry_after, Instant now) {
+  append_closing(
+      request,
+      ledger::RequestRefused{.request = request.record.number, .why = refusal_of(why).value()},
       now);
+  end(request, why, Refuse{.request = request.ref, .retry_after = retry_after}, now);
 }
 
 End Dispatch::end_without_site(const Request& request) {

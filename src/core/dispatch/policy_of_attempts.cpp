@@ -120,4 +120,22 @@ ledger::Outcome outcome_of(answer::Failure failure, bool delivered) {
   }
 }
 
+std::optional<ledger::Refusal> refusal_of(End end) {
+  switch (end) {
+    case End::refused_by_law: return ledger::Refusal::by_law;
+    case End::over_rate: return ledger::Refusal::over_rate;
+    case End::over_budget: return ledger::Refusal::over_budget;
+    case End::at_capacity: return ledger::Refusal::at_capacity;
+    case End::sites_unavailable: return ledger::Refusal::no_site;
+    case End::open:
+    case End::answered:
+    case End::attempts_failed:
+    case End::out_of_time:
+    case End::client_error:
+    case End::cut:
+    case End::client_gone: break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace hanse::dispatch

@@ -2,6 +2,8 @@
 // The pure leaves of dispatch: bounds, limits, and what a failure means.
 #pragma once
 
+#include <optional>
+
 #include "base/money.h"
 #include "base/time.h"
 #include "base/usage.h"
@@ -68,5 +70,9 @@ bool may_be_the_requests_own(const Record& record, answer::Failure failure);
 
 // How the books call it; `delivered` says that a part had gone out.
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered);
+
+// The same for a request that nothing was set aside for; nothing for any other
+// end.
+std::optional<ledger::Refusal> refusal_of(End end);
 
 }  // namespace hanse::dispatch

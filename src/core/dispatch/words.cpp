@@ -71,6 +71,10 @@ struct EntryDigest {
     add(digest, entry.request);
     digest.add(static_cast<std::uint64_t>(entry.outcome));
   }
+  void operator()(const ledger::RequestRefused& entry) const {
+    add(digest, entry.request);
+    digest.add(static_cast<std::uint64_t>(entry.why));
+  }
   void operator()(const ledger::AccountRegistered& entry) const {
     digest.add(entry.number.value());
     digest.add(entry.path.text());

@@ -10,6 +10,7 @@ struct Count {
   void operator()(const AttemptClosed&) const { ++report.attempts_paid; }
   void operator()(const RequestClosed&) const { ++report.requests_charged; }
   void operator()(const HoldReleased&) const { ++report.requests_released; }
+  void operator()(const RequestRefused&) const { ++report.requests_refused; }
   void operator()(const AttemptLost&) const { ++report.attempts_lost; }
   void operator()(const RequestLost&) const { ++report.requests_lost; }
   void operator()(const SealEnded&) const { ++report.seals; }

@@ -37,6 +37,7 @@ struct AuditReport {
   std::int64_t seals = 0;
   std::int64_t requests_charged = 0;
   std::int64_t requests_released = 0;
+  std::int64_t requests_refused = 0;  // before anything was set aside
   std::int64_t requests_lost = 0;
   std::int64_t requests_open = 0;
   std::int64_t attempts_paid = 0;

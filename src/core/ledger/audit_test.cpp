@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/ledger/testing/kept_source.h"
@@ -38,6 +39,10 @@ TEST(Audit, CountsAndBalances) {
   EXPECT_EQ(report.seals, 1);
   EXPECT_GT(report.requests_charged, 0);
   EXPECT_GT(report.requests_released, 0);
+  EXPECT_EQ(report.requests_refused, std::ranges::count_if(entries, [](const Entry& entry) {
+              return std::holds_alternative<RequestRefused>(entry.body);
+            }));
+  EXPECT_GT(report.requests_refused, 0);
   EXPECT_EQ(report.requests_open, static_cast<std::int64_t>(ledger.open_requests()));
   ASSERT_EQ(report.totals.size(), 1U);
   EXPECT_EQ(report.totals[0].debits, report.totals[0].credits);
@@ -56,6 +61,10 @@ struct Forge {
   }
   bool operator()(HoldOpened& body) const {
     body.request.sequence = 0;
+    return true;
+  }
+  bool operator()(RequestRefused& body) const {
+    body.why = Refusal{0};
     return true;
   }
   bool operator()(SealedAccount& body) const {

@@ -14,6 +14,17 @@ std::string_view to_string(Outcome outcome) {
   return "unknown";
 }
 
+std::string_view to_string(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::by_law: return "by_law";
+    case Refusal::over_rate: return "over_rate";
+    case Refusal::over_budget: return "over_budget";
+    case Refusal::at_capacity: return "at_capacity";
+    case Refusal::no_site: return "no_site";
+  }
+  return "unknown";
+}
+
 std::string_view kind_name(const EntryBody& body) {
   struct Name {
     std::string_view operator()(const EpochStarted&) const { return "epoch_started"; }
@@ -31,6 +42,7 @@ std::string_view kind_name(const EntryBody& body) {
     std::string_view operator()(const SealedHold&) const { return "sealed_hold"; }
     std::string_view operator()(const SealedAttempt&) const { return "sealed_attempt"; }
     std::string_view operator()(const SealEnded&) const { return "seal_ended"; }
+    std::string_view operator()(const RequestRefused&) const { return "request_refused"; }
   };
   return std::visit(Name{}, body);
 }

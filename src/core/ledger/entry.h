@@ -10,6 +10,10 @@
 //     (more attempts)
 //   request_closed | hold_released   what the tenant owes, for ever
 //
+// A request that is refused before anything is set aside has one entry,
+//
+//   request_refused                  and posts nothing.
+//
 // All that decides an amount travels in the entries (prices at admission,
 // tokens by kind), so an outsider can recompute every amount from them alone.
 // Entries are plain values without heap; amounts are nano-units of the
@@ -45,6 +49,16 @@ enum class Outcome : std::uint8_t {
   lost = 6,  // we crashed; written by recovery only
 };
 std::string_view to_string(Outcome outcome);
+
+// Why nothing was set aside for a request. The numbers stand in files.
+enum class Refusal : std::uint8_t {
+  by_law = 1,       // the gate permits no site
+  over_rate = 2,    // of its tenant, project or key
+  over_budget = 3,  // likewise
+  at_capacity = 4,  // every permitted site is full, or a bound of ours is reached
+  no_site = 5,      // no permitted site works just now
+};
+std::string_view to_string(Refusal refusal);
 
 // How far an answer is known to be, and how far it may be.
 struct Progress {
@@ -200,10 +214,19 @@ struct SealEnded {
   bool operator==(const SealEnded&) const = default;
 };
 
+// The request was refused before anything was set aside: its first entry and
+// its last. Its number is used up like that of any other.
+struct RequestRefused {
+  RequestNumber request;
+  Refusal why = Refusal::by_law;
+
+  bool operator==(const RequestRefused&) const = default;
+};
+
 using EntryBody =
     std::variant<EpochStarted, AccountRegistered, HoldOpened, AttemptOpened, Watermark,
                  AttemptClosed, RequestClosed, HoldReleased, AttemptLost, RequestLost, SealBegun,
-                 SealedAccount, SealedHold, SealedAttempt, SealEnded>;
+                 SealedAccount, SealedHold, SealedAttempt, SealEnded, RequestRefused>;
 
 struct Entry {
   WallTime at;  // never backwards within a journal

@@ -81,6 +81,19 @@ Result<OpenRequest*> Ledger::State::left_behind(RequestNumber number) {
   return request;
 }
 
+Status Ledger::State::may_come(RequestNumber number) const {
+  if (number.epoch != epoch || number.sequence < 1 || number.sequence > kSequenceMax) {
+    return refuse(ErrorCode::invalid_input,
+                  fmt::format("{} is not one of epoch {}", name(number), epoch.count()));
+  }
+  if (number.sequence <= last_sequence) {
+    return refuse(ErrorCode::conflict,
+                  fmt::format("{} comes after request {}.{}: numbers must rise, none comes twice",
+                              name(number), epoch.count(), last_sequence));
+  }
+  return {};
+}
+
 Status Ledger::State::has_house_accounts(AccountNumber number) const {
   for (auto kind = static_cast<int>(AccountKind::revenue);
        kind <= static_cast<int>(AccountKind::suspense_payable); ++kind) {
@@ -119,15 +132,7 @@ Result<Postings> Ledger::State::on(const AccountRegistered& entry) {
 
 Result<Postings> Ledger::State::on(const HoldOpened& entry) {
   const RequestNumber number = entry.request;
-  if (number.epoch != epoch || number.sequence < 1 || number.sequence > kSequenceMax) {
-    return refuse(ErrorCode::invalid_input,
-                  fmt::format("{} is not one of epoch {}", name(number), epoch.count()));
-  }
-  if (number.sequence <= last_sequence) {
-    return refuse(ErrorCode::conflict,
-                  fmt::format("{} comes after request {}.{}: numbers must rise, none comes twice",
-                              name(number), epoch.count(), last_sequence));
-  }
+  if (auto may = may_come(number); !may) return std::unexpected(std::move(may.error()));
   const Account* const account = registry.account(entry.receivable);
   if (account == nullptr || account->kind != AccountKind::receivable) {
     return refuse(ErrorCode::not_found, name(number) + " names no receivable account");
@@ -265,6 +270,16 @@ Result<Postings> Ledger::State::on(const HoldReleased& entry) {
     return refuse(ErrorCode::invalid_input, name(entry.request) + " has an outcome out of range");
   }
   open.erase(**request);
+  return Postings{};
+}
+
+Result<Postings> Ledger::State::on(const RequestRefused& entry) {
+  if (auto may = may_come(entry.request); !may) return std::unexpected(std::move(may.error()));
+  if (entry.why < Refusal::by_law || entry.why > Refusal::no_site) {
+    return refuse(ErrorCode::invalid_input,
+                  name(entry.request) + " is refused for no reason that is known");
+  }
+  last_sequence = entry.request.sequence;
   return Postings{};
 }
 

@@ -50,6 +50,7 @@ struct Ledger::State {
   Result<Postings> on(const SealedHold& entry);
   Result<Postings> on(const SealedAttempt& entry);
   Result<Postings> on(const SealEnded& entry);
+  Result<Postings> on(const RequestRefused& entry);
 
   // The seal's entries for the state as it stands.
   [[nodiscard]] SealBegun seal_begun() const;
@@ -66,6 +67,8 @@ struct Ledger::State {
   // The open request, if a crash of an earlier epoch left it.
   Result<OpenRequest*> left_behind(RequestNumber number);
   [[nodiscard]] Error not_open(RequestNumber number) const;
+  // Whether a request of this number may come now: numbers rise.
+  [[nodiscard]] Status may_come(RequestNumber number) const;
   Status has_house_accounts(AccountNumber number) const;
   void post(Postings& postings, AccountNumber debit, AccountNumber credit, Money amount);
 

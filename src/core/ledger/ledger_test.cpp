@@ -328,6 +328,41 @@ TEST_F(WatermarkTest, TheEpochAfterACrashCanOnlyLoseWhatWasOpen) {
   EXPECT_EQ(apply(wrong).error().code, ErrorCode::invalid_input);
 }
 
+// --- Refused requests ------------------------------------------------------
+
+TEST_F(LedgerTest, ARefusedRequestPostsNothingAndUsesItsNumberUp) {
+  const RequestRefused refused{.request = {Epoch(1), 1}, .why = Refusal::by_law};
+  const auto posted = apply(refused);
+  ASSERT_TRUE(posted);
+  EXPECT_TRUE(posted->empty());
+  EXPECT_EQ(ledger.open_requests(), 0U);
+  EXPECT_EQ(apply(refused).error().code, ErrorCode::conflict) << "no number comes twice";
+  EXPECT_EQ(apply(hold(1)).error().code, ErrorCode::conflict);
+  EXPECT_EQ(apply(HoldReleased{.request = {Epoch(1), 1}}).error().code, ErrorCode::conflict);
+  EXPECT_TRUE(apply(hold(2)));
+}
+
+TEST_F(LedgerTest, WhatWasAdmittedIsNotRefusedAfterwards) {
+  ASSERT_TRUE(apply(hold(3)));
+  const auto refuse = [&](std::int64_t sequence, Epoch epoch = Epoch(1)) {
+    return apply(RequestRefused{.request = {epoch, sequence}, .why = Refusal::over_rate});
+  };
+  EXPECT_EQ(refuse(3).error().code, ErrorCode::conflict) << "it is open";
+  EXPECT_EQ(refuse(2).error().code, ErrorCode::conflict) << "numbers rise, whatever they are for";
+  ASSERT_TRUE(apply(HoldReleased{.request = {Epoch(1), 3}}));
+  EXPECT_EQ(refuse(3).error().code, ErrorCode::conflict) << "it has ended";
+  EXPECT_EQ(refuse(4, Epoch(2)).error().code, ErrorCode::invalid_input);
+  EXPECT_EQ(refuse(0).error().code, ErrorCode::invalid_input);
+  EXPECT_TRUE(refuse(4));
+}
+
+TEST_F(LedgerTest, ARefusalHasAReason) {
+  const RequestRefused without{.request = {Epoch(1), 1}, .why = Refusal{6}};
+  EXPECT_EQ(apply(without).error().code, ErrorCode::invalid_input);
+  const RequestRefused none{.request = {Epoch(1), 1}, .why = Refusal{0}};
+  EXPECT_EQ(apply(none).error().code, ErrorCode::invalid_input);
+}
+
 TEST_F(LedgerTest, EpochsFollowEachOther) {
   EXPECT_FALSE(apply(EpochStarted{.epoch = Epoch(1)}));
   EXPECT_FALSE(apply(EpochStarted{.epoch = Epoch(3)}));

@@ -32,6 +32,9 @@ struct EntryWords {
   std::string operator()(const ledger::HoldReleased& e) const {
     return std::string(ledger::to_string(e.outcome));
   }
+  std::string operator()(const ledger::RequestRefused& e) const {
+    return std::string(ledger::to_string(e.why));
+  }
   std::string operator()(const ledger::AccountRegistered& e) const {
     return fmt::format("{} {}", e.number.value(), e.path.text());
   }

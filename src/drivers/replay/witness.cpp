@@ -53,6 +53,12 @@ std::optional<ledger::RequestNumber> number_of(const ledger::EntryBody& body) {
       body);
 }
 
+bool closes_a_request(const ledger::EntryBody& body) {
+  return std::holds_alternative<ledger::RequestClosed>(body) ||
+         std::holds_alternative<ledger::HoldReleased>(body) ||
+         std::holds_alternative<ledger::RequestRefused>(body);
+}
+
 }  // namespace
 
 Witness::Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books,
@@ -92,8 +98,7 @@ struct Witness::ActionVisitor {
 
   void operator()(std::monostate) const { witness.complain("an action is empty"); }
   void operator()(const dispatch::Append& a) const {
-    const bool closes = std::holds_alternative<ledger::RequestClosed>(a.entry.body) ||
-                        std::holds_alternative<ledger::HoldReleased>(a.entry.body);
+    const bool closes = closes_a_request(a.entry.body);
     if (closes != a.closes.has_value() || (closes && *a.closes != witness.about_)) {
       witness.complain("an entry that ends a request says so, and no other does");
     }
@@ -143,6 +148,8 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
     }
     expect(dispatch.record(about_).number == *number, about_,
            "the entries of an event are about its own request");
+    expect(!request->closed, about_, "nothing is booked after the entry that closes a request");
+    request->closed = closes_a_request(entry.body);
   }
   if (const auto posted = books_.apply(entry); !posted) {
     return complain(fmt::format("the second ledger refuses {}: {}", ledger::kind_name(entry.body),
@@ -157,6 +164,8 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
     request->released = Tokens(0);
   } else if (const auto* watermark = std::get_if<ledger::Watermark>(&entry.body)) {
     request->may_leave = watermark->supplier.may_leave[TokenKind::output];
+  } else if (const auto* refused = std::get_if<ledger::RequestRefused>(&entry.body)) {
+    request->refused = refused->why;
   } else if (number && !books_.is_open(*number)) {
     std::erase_if(holds_, [&](const auto& open) { return open.first == *number; });
   }
@@ -274,6 +283,9 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
          "a loss in mid-stream is called one");
   expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
   expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
+  expect(request->closed, ref, "an entry closes every request before it ends");
+  expect(request->refused == dispatch::refusal_of(record.end), ref,
+         "the books call a refusal what the record calls it");
   expect(record.attempts.size() == request->attempts, ref, "the record holds every attempt");
   const auto& latency_class = dispatch.snapshot_of(ref).catalog.classes[record.latency_class];
   expect(elapsed(record.arrived_at.monotonic, now.monotonic) <= latency_class.time_limit + kSlack,

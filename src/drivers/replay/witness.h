@@ -14,12 +14,14 @@
 // * No token leaves before it was released, none is released past a watermark.
 // * What is open at a site is counted, also across changes of the snapshot.
 // * A request ends once, within its class's time limit, with its hold ended,
-//   and nothing is said about it afterwards.
+//   and nothing is said about it afterwards. One entry closes it, whatever it
+//   ends as, and says of a refusal what the record says.
 // * When all is quiet nothing is left: no hold, no attempt, no load.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,6 +68,8 @@ class Witness {
     bool attempt_open = false;
     bool attempt_written = false;  // its entry has come, its action not yet
     bool something_left = false;   // for the client
+    bool closed = false;           // by its last entry
+    std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
     std::vector<SiteId> tried;
     std::string offer;    // of the attempt under way

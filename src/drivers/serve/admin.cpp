@@ -8,7 +8,7 @@
 #include "adapters/api/errors.h"
 #include "adapters/api/request_headers.h"
 #include "adapters/telemetry/record_view.h"
-#include "core/dispatch/record_codec.h"
+#include "drivers/serve/kept_records.h"
 #include "drivers/serve/problems.h"
 
 namespace hanse::serve {
@@ -55,23 +55,58 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-Result<telemetry::RecordView> view_of(const RecordRing::Entry& entry, const Shard& shard) {
-  auto read = dispatch::read_record(entry.bytes);
-  if (!read) return std::unexpected(std::move(read.error()));
-  const dispatch::Snapshot& snapshot = *entry.snapshot;
-  if (const Status sound = dispatch::check_record(read->record, snapshot); !sound) {
-    return std::unexpected(sound.error());
-  }
-  const gate::Gate gate(snapshot.catalog, snapshot.fleet, snapshot.policies, snapshot.labels);
-  const limits::Tenant& tenant = snapshot.tenants.tenants[read->record.tenant];
-  const auto verdicts = gate.explain({.policy = tenant.policy, .labels = read->record.labels},
-                                     read->record.arrived_at.wall);
-  return telemetry::make_view(
-      read->record, read->extras, snapshot, verdicts,
-      ledger::RequestId{.journal = shard.journal_id(), .number = entry.number}, shard.currency());
+Result<telemetry::RecordView> view_of_newest(const RecordRing::Entry& entry, const Shard& shard) {
+  return view_of(entry.bytes, *entry.snapshot,
+                 ledger::RequestId{.journal = shard.journal_id(), .number = entry.number},
+                 shard.currency());
 }
 
 }  // namespace
+
+// How a record is wanted, and then the reply.
+struct Admin::RecordForm {
+  bool text = false;
+  telemetry::PrintOptions print;
+
+  [[nodiscard]] std::string write(const telemetry::RecordView& view) const {
+    return text ? telemetry::print(view, print) : telemetry::to_json(view, 2);
+  }
+  [[nodiscard]] std::string_view type() const {
+    return text ? "text/plain; charset=utf-8" : "application/json";
+  }
+};
+
+class Admin::Waiting final : public http::ExchangeObserver {
+ public:
+  Waiting(Admin& admin, std::uint64_t number, http::Exchange& exchange)
+      : admin_(admin), number_(number), exchange_(exchange) {
+    exchange_.set_observer(this);
+  }
+
+  void reply(std::string_view type, const Result<std::string>& body) {
+    exchange_.set_observer(nullptr);
+    if (body) return serve::reply(exchange_, 200, type, *body);
+    const Error& error = body.error();
+    if (error.code != ErrorCode::broken) return not_found(exchange_, error.message);
+    api::Problem problem;
+    problem.message = error.message;
+    reply_problem(exchange_, problem, {}, {});
+  }
+
+  void on_drained(http::Exchange&) override {}
+  void on_client_gone(http::Exchange&) override {
+    const std::uint64_t number = number_;
+    admin_.waiting_.erase(number);  // this ends here
+  }
+
+ private:
+  Admin& admin_;
+  std::uint64_t number_;
+  http::Exchange& exchange_;
+};
+
+Admin::Admin(Shard& shard, std::string token) : shard_(shard), token_(std::move(token)) {}
+Admin::~Admin() = default;
 
 void Admin::on_head(http::Exchange& exchange) {
   const http::RequestHead& head = exchange.head();
@@ -110,6 +145,11 @@ bool Admin::may(const http::RequestHead& head) const {
   return presented && equal_in_constant_time(*presented, token_);
 }
 
+bool Admin::in_time(const RecordRing::Entry& entry) const {
+  const Duration retention = shard_.setting()->configuration->records.retention;
+  return elapsed(entry.ended_at, shard_.loop().now().wall) < retention;
+}
+
 void Admin::ready(http::Exchange& exchange) const {
   if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
@@ -127,7 +167,8 @@ void Admin::metrics(http::Exchange& exchange) const {
 void Admin::newest_records(http::Exchange& exchange) const {
   std::string body;
   shard_.records().for_newest(kNewestShown, [&](const RecordRing::Entry& entry) {
-    if (const auto view = view_of(entry, shard_)) {
+    if (!in_time(entry)) return;
+    if (const auto view = view_of_newest(entry, shard_)) {
       body += telemetry::to_json(*view);
       body += '\n';
     }
@@ -135,20 +176,48 @@ void Admin::newest_records(http::Exchange& exchange) const {
   reply(exchange, 200, "application/x-ndjson", body);
 }
 
-void Admin::one_record(http::Exchange& exchange, std::string_view id,
-                       std::string_view query) const {
+void Admin::one_record(http::Exchange& exchange, std::string_view id, std::string_view query) {
   const auto parsed = ledger::parse_request_id(id);
   if (!parsed) return not_found(exchange, parsed.error().message);
+  const RecordForm form{.text = query.find("view=text") != std::string_view::npos,
+                        .print = print_options(query)};
   const RecordRing::Entry* entry =
       parsed->journal == shard_.journal_id() ? shard_.records().find(parsed->number) : nullptr;
-  if (entry == nullptr) return not_found(exchange, "no record of that request is kept here");
-  const auto view = view_of(*entry, shard_);
+  if (entry == nullptr || !in_time(*entry)) return look_up(exchange, *parsed, form);
+  const auto view = view_of_newest(*entry, shard_);
   if (!view) return not_found(exchange, view.error().message);
-  if (query.find("view=text") != std::string_view::npos) {
-    return reply(exchange, 200, "text/plain; charset=utf-8",
-                 telemetry::print(*view, print_options(query)));
+  reply(exchange, 200, form.type(), form.write(*view));
+}
+
+void Admin::look_up(http::Exchange& exchange, const ledger::RequestId& request,
+                    const RecordForm& form) {
+  const std::uint64_t number = ++looked_up_;
+  // On the archive's thread: what takes long is done there, and the loop only
+  // replies. This object may be gone by then, the loop may not.
+  const auto told = [this, &loop = shard_.loop(), number,
+                     form](const Result<telemetry::RecordView>& view) {
+    Result<std::string> body = std::unexpected(Error());
+    if (view) {
+      body = form.write(*view);
+    } else {
+      body = std::unexpected(view.error());
+    }
+    loop.post([this, number, form, body] {
+      const auto waiting = waiting_.find(number);
+      if (waiting == waiting_.end()) return;  // the client has gone
+      const auto ending = std::move(waiting->second);
+      waiting_.erase(waiting);
+      ending->reply(form.type(), body);
+    });
+  };
+  if (!shard_.books().archive().look_up(request, told)) {
+    api::Problem problem;
+    problem.kind = api::ProblemKind::overloaded;
+    problem.message = "too many records are being looked up; ask again";
+    problem.retry_after = seconds(1);
+    return reply_problem(exchange, problem, {}, {});
   }
-  reply(exchange, 200, "application/json", telemetry::to_json(*view, 2));
+  waiting_.emplace(number, std::make_unique<Waiting>(*this, number, exchange));
 }
 
 }  // namespace hanse::serve

@@ -6,10 +6,14 @@
 //   GET /readyz           200 while requests are taken; 503 with the reason
 //   GET /metrics          Prometheus text
 //   GET /records          the newest records, one line of JSON each
-//   GET /records/ID       one record with all reasons, as JSON
+//   GET /records/ID       one record with all reasons, as JSON; what is no longer
+//                         among the newest is read out of the journal meanwhile
 //   GET /records/ID?view=text&colour=on&columns=100    the same for people
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -21,7 +25,8 @@ namespace hanse::serve {
 class Admin final : public http::Handler {
  public:
   // An empty token asks for none: for Unix sockets, whose file has rights.
-  Admin(Shard& shard, std::string token) : shard_(shard), token_(std::move(token)) {}
+  Admin(Shard& shard, std::string token);
+  ~Admin() override;
 
   void on_head(http::Exchange& exchange) override;
   void on_request(http::Exchange& exchange) override;
@@ -29,15 +34,25 @@ class Admin final : public http::Handler {
   void set_draining() { draining_ = true; }
 
  private:
+  class Waiting;
+  struct RecordForm;
+
+  // Memory, too, tells nothing of a request whose record's time is over.
+  [[nodiscard]] bool in_time(const RecordRing::Entry& entry) const;
   [[nodiscard]] bool may(const http::RequestHead& head) const;
   void ready(http::Exchange& exchange) const;
   void metrics(http::Exchange& exchange) const;
   void newest_records(http::Exchange& exchange) const;
-  void one_record(http::Exchange& exchange, std::string_view id, std::string_view query) const;
+  void one_record(http::Exchange& exchange, std::string_view id, std::string_view query);
+  void look_up(http::Exchange& exchange, const ledger::RequestId& request, const RecordForm& form);
 
   Shard& shard_;
   std::string token_;
   bool draining_ = false;
+  // Each waits for the archive; by a number of its own, for its client may go
+  // first.
+  std::map<std::uint64_t, std::unique_ptr<Waiting>> waiting_;
+  std::uint64_t looked_up_ = 0;
 };
 
 }  // namespace hanse::serve

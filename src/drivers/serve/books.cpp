@@ -36,6 +36,7 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
                                            WallTime now) {
   std::unique_ptr<Books> books(new Books(options.lag_max));
   journal::JournalOptions journal_options = options.journal;
+  journal_options.directory = options.files.journal.string();
   journal_options.on_durable = [also = options.journal.on_durable, to = books.get()] {
     to->tell_keeper();
     if (also) also();
@@ -43,14 +44,20 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
   auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
-  auto database =
-      storage::SqliteBooks::open(options.database.string(), storage::Database::Mode::read_write);
+  auto database = storage::SqliteBooks::open(options.files.database.string(),
+                                             storage::Database::Mode::read_write);
   if (!database) return std::unexpected(std::move(database.error()));
   books->database_ = *std::move(database);
   books->keeper_ = std::make_unique<storage::BookKeeper>(
-      *books->database_, journal_source(disk, options.journal.directory));
+      *books->database_, journal_source(disk, options.files.journal));
   books->may_tell_ = true;
   books->tell_keeper();
+  books->segment_ = books->journal_->segment();
+  books->archive_ =
+      std::make_unique<RecordArchive>(disk, RecordArchiveOptions{.files = options.files,
+                                                                 .rule = options.records,
+                                                                 .now = options.now,
+                                                                 .on_erased = options.on_erased});
   return books;
 }
 
@@ -62,6 +69,10 @@ void Books::tell_keeper() {
 
 Status Books::write(Instant now) {
   if (Status written = journal_->write(); !written) return written;
+  if (segment_ != journal_->segment()) {
+    segment_ = journal_->segment();
+    archive_->segment_begun();
+  }
   const ledger::Position position = journal_->written();
   if (marks_.empty() || elapsed(marks_.back().at, now.monotonic) >= kMarkEvery) {
     const ledger::Position booked = keeper_->booked();

@@ -1,7 +1,7 @@
 // src/drivers/serve/books.h
 // A shard's side of the books: the journal on disk, the ledger as recovery
-// left it, the treasurer who grants from it, and the thread that keeps the
-// books behind the journal.
+// left it, the treasurer who grants from it, the thread that keeps the books
+// behind the journal, and the archive of the records beside it.
 //
 // Admission asks may_admit(): a disk that fails stops it at once, books that
 // fall behind stop it when they are further behind than allowed. Requests
@@ -27,19 +27,24 @@
 #include "core/ledger/entry_stream.h"
 #include "core/ledger/ledger.h"
 #include "core/ledger/request_id.h"
+#include "drivers/serve/books_files.h"
+#include "drivers/serve/record_archive.h"
 
 namespace hanse::serve {
 
 struct BooksOptions {
-  journal::JournalOptions journal;
-  std::filesystem::path database;
+  BooksFiles files;
+  journal::JournalOptions journal;  // its directory is that of `files`
   Duration lag_max = seconds(60);
+  journal::RetentionRule records;
+  std::function<WallTime()> now;  // the wall clock, for the records' time
+  // What an erasure of records came to; called by a thread of its own.
+  std::function<void(const Result<journal::RetentionReport>&)> on_erased{};
 };
 
 class Books {
  public:
-  // Opens or makes the journal in `options.directory`, recovers, and ends what
-  // a crash left open.
+  // Opens or makes the journal, recovers, and ends what a crash left open.
   // Requires: `disk` outlives the books.
   // Fails: conflict when another gateway has it open; broken, naming file and
   // offset, when it is damaged; what the disk or the database reports.
@@ -49,6 +54,7 @@ class Books {
   ledger::Ledger& ledger() { return ledger_; }
   ledger::Treasurer& treasurer() { return treasurer_; }
   [[nodiscard]] const journal::Journal& journal() const { return *journal_; }
+  [[nodiscard]] RecordArchive& archive() { return *archive_; }
 
   // Collects an entry that the ledger has applied; `payload` may be empty.
   void append(const ledger::Entry& entry, std::string_view payload = {});
@@ -91,6 +97,8 @@ class Books {
   std::unique_ptr<journal::Journal> journal_;
   std::atomic<bool> may_tell_{false};  // journal and keeper are both there
   std::deque<Mark> marks_;
+  journal::SegmentNumber segment_;  // the last one that the archive was told of
+  std::unique_ptr<RecordArchive> archive_;
 };
 
 }  // namespace hanse::serve

@@ -13,8 +13,12 @@ BooksFiles books_files(const std::filesystem::path& data_dir) {
           .snapshots = data_dir / "snapshots"};
 }
 
+std::filesystem::path snapshot_file(const BooksFiles& files, const Sha256& digest) {
+  return files.snapshots / (to_hex(digest) + ".toml");
+}
+
 Status keep_snapshot(const BooksFiles& files, const Sha256& digest, std::string_view canonical) {
-  const std::filesystem::path file = files.snapshots / (to_hex(digest) + ".toml");
+  const std::filesystem::path file = snapshot_file(files, digest);
   std::error_code trouble;
   std::filesystem::create_directories(files.snapshots, trouble);
   if (std::filesystem::exists(file, trouble)) return {};

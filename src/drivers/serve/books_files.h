@@ -23,6 +23,9 @@ struct BooksFiles {
 
 BooksFiles books_files(const std::filesystem::path& data_dir);
 
+// Where the configuration of that digest is kept.
+std::filesystem::path snapshot_file(const BooksFiles& files, const Sha256& digest);
+
 // Keeps a configuration's canonical text under its digest, for the records that
 // cite it. Keeping it again changes nothing.
 // Fails: unavailable when it cannot be written.

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "core/dispatch/snapshot.h"
 #include "core/ledger/request_id.h"
 
@@ -22,6 +23,7 @@ class RecordRing {
 
   struct Entry {
     ledger::RequestNumber number;
+    WallTime ended_at;
     dispatch::SnapshotRef snapshot;  // that the record's ids belong to
     std::string bytes;               // as record_codec.h writes them
   };

@@ -160,6 +160,25 @@ class Process {
     return configuration.ledger.durability == config::LedgerOptions::Durability::power;
   }
 
+  static journal::RetentionRule retention_rule(const config::Configuration& configuration) {
+    return {.retention = configuration.records.retention,
+            .bytes_max = static_cast<std::uint64_t>(configuration.records.bytes_max.count())};
+  }
+
+  // On the archive's thread.
+  void records_erased(const Result<journal::RetentionReport>& report) const {
+    if (!report) {
+      log_->warning("old decision records cannot be erased; it is tried again",
+                    {telemetry::field::detail(report.error().message)});
+    } else if (report->files_removed != 0) {
+      log_->info(
+          "old decision records erased",
+          {telemetry::field::count("files", report->files_removed),
+           telemetry::field::count("bytes", static_cast<std::int64_t>(report->bytes_removed)),
+           telemetry::field::count("bytes_left", static_cast<std::int64_t>(report->bytes_kept))});
+    }
+  }
+
   // Times in the books never go backwards, whatever the machine's clock does
   // between two starts.
   void go_on_from(WallTime booked_last) {
@@ -176,9 +195,14 @@ class Process {
   Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
     const BooksFiles files = books_files(configuration.gateway.data_dir);
     BooksOptions options;
-    options.journal.directory = files.journal.string();
+    options.files = files;
+    options.records = retention_rule(configuration);
+    options.now = wall_now;
+    options.on_erased = [this](const auto& report) { records_erased(report); };
     options.journal.segment_bytes =
         static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
+    options.journal.payload_segment_bytes = payload_segment_bytes_for(options.records.bytes_max);
+    options.journal.segment_time = segment_time_for(options.records.retention);
     options.journal.flush_interval = configuration.ledger.fsync_interval;
     if (power_loss_counts(configuration)) {
       // Answers wait for the disk, so nothing gathers; the sync itself does.
@@ -189,7 +213,6 @@ class Process {
         });
       };
     }
-    options.database = files.database;
     options.lag_max = configuration.ledger.lag_max;
     std::error_code trouble;
     std::filesystem::create_directories(configuration.gateway.data_dir, trouble);
@@ -203,7 +226,7 @@ class Process {
     const journal::RecoveryReport& found = (*books)->journal().recovery();
     log_->info(
         "journal open",
-        {telemetry::field::path(options.journal.directory),
+        {telemetry::field::path(files.journal.string()),
          telemetry::field::count("entries_read", static_cast<std::int64_t>(found.entries_read))});
     if (!found.cut.empty()) {
       log_->warning("the journal's end was cut off", {telemetry::field::detail(found.cut)});
@@ -315,6 +338,7 @@ class Process {
     if (!kept) return reload_refused(kept.error().message);
     if (*tls != nullptr) server_->set_tls(*std::move(tls));
     shard_->adopt(*std::move(setting));
+    shard_->books().archive().set_rule(retention_rule(*loaded.configuration));
     log_->info("configuration reloaded",
                {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
   }

@@ -70,7 +70,6 @@ std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission a
   exchange.release_head();
   created_unix_seconds_ = shard_.loop().now().wall.count() / kNanosPerSecond;
   in_dispatch_ = true;
-  record_kept_ = false;
   shard_.tell(*arrived);
   request_id_ = shard_.request_id(ref());
   return std::nullopt;

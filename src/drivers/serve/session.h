@@ -72,8 +72,6 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
   [[nodiscard]] bool busy() const { return exchange_ != nullptr || call_.active() || in_dispatch_; }
   [[nodiscard]] const dispatch::RecordExtras& extras() const { return admission_.extras; }
-  [[nodiscard]] bool record_kept() const { return record_kept_; }
-  void set_record_kept() { record_kept_ = true; }
   [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return admission_.setting; }
 
   // --- What the sockets say. ---
@@ -128,7 +126,6 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   Shard& shard_;
   const std::uint32_t slot_;
   std::uint32_t generation_ = 0;
-  bool record_kept_ = false;
   bool in_dispatch_ = false;  // told as Arrived, and not ended
 
   // The client's side.

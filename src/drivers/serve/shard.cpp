@@ -77,9 +77,6 @@ std::array<char, ledger::kRequestIdChars> Shard::request_id(dispatch::RequestRef
 
 void Shard::ended(Session& session) {
   const dispatch::Record& record = dispatch_.record(session.ref());
-  // A request that was refused before anything was held has no entry that
-  // ends it, so its record is not kept yet.
-  if (!session.record_kept()) keep_record(session);
   metrics_.observe(record, *session.setting()->snapshot);
   if (record.end == dispatch::End::refused_by_law) {
     metrics_.observe_refusals(dispatch_.explain(session.ref()));
@@ -87,10 +84,10 @@ void Shard::ended(Session& session) {
 }
 
 const std::string& Shard::keep_record(Session& session) {
-  session.set_record_kept();
   const dispatch::Record& record = dispatch_.record(session.ref());
   RecordRing::Entry& entry = records_.next();
   entry.number = record.number;
+  entry.ended_at = loop_.now().wall;
   entry.snapshot = session.setting()->snapshot;
   dispatch::write_record(record, session.extras(), entry.bytes);
   return entry.bytes;

@@ -83,7 +83,7 @@ inline ledger::AttemptOpened draw_opened() {
 
 inline ledger::EntryBody draw_body() {
   using namespace ledger;
-  switch (*rc::gen::inRange(0, 15)) {
+  switch (*rc::gen::inRange(0, 16)) {
     case 0: {
       EpochStarted body{.epoch = draw_request().epoch, .machine_boot = {}};
       for (auto& byte : body.machine_boot) byte = *rc::gen::arbitrary<std::uint8_t>();
@@ -143,6 +143,9 @@ inline ledger::EntryBody draw_body() {
                            .opened_at = WallTime(draw_i64()),
                            .watermarked = *rc::gen::arbitrary<bool>(),
                            .progress = draw_progress()};
+    case 14:
+      return RequestRefused{.request = draw_request(),
+                            .why = static_cast<Refusal>(*rc::gen::inRange(1, 6))};
     default:
       return SealEnded{.accounts = *rc::gen::arbitrary<std::uint32_t>(),
                        .holds = *rc::gen::arbitrary<std::uint32_t>(),

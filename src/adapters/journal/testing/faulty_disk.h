@@ -34,6 +34,10 @@ class FaultyDisk final : public Disk {
     const std::lock_guard lock(state_->mutex);
     state_->syncs_fail = true;
   }
+  void fail_removes() {
+    const std::lock_guard lock(state_->mutex);
+    state_->removes_fail = true;
+  }
   // Appends take at most this many bytes at a time.
   void write_short(std::size_t bytes_max) {
     const std::lock_guard lock(state_->mutex);
@@ -79,6 +83,10 @@ class FaultyDisk final : public Disk {
   [[nodiscard]] std::uint64_t bytes_appended() const {
     const std::lock_guard lock(state_->mutex);
     return state_->appended;
+  }
+  [[nodiscard]] std::uint64_t bytes_read() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->read;
   }
   [[nodiscard]] Bytes file(const std::string& path) const {
     const std::lock_guard lock(state_->mutex);
@@ -150,6 +158,7 @@ class FaultyDisk final : public Disk {
   }
   Status remove(const std::string& path) override {
     const std::lock_guard lock(state_->mutex);
+    if (state_->removes_fail) return error(ErrorCode::unavailable, "remove", path);
     state_->files.erase(path);
     return {};
   }
@@ -178,6 +187,8 @@ class FaultyDisk final : public Disk {
     Random chance{42};
     std::array<std::uint8_t, 16> boot{1};
     std::uint64_t appended = 0;
+    std::uint64_t read = 0;
+    bool removes_fail = false;
     std::optional<std::uint64_t> append_budget;
     ErrorCode append_error = ErrorCode::unavailable;
     std::optional<std::uint64_t> life;
@@ -243,6 +254,7 @@ class FaultyDisk final : public Disk {
       const auto& file = found->second.bytes;
       const std::size_t n = std::min<std::size_t>(to.size(), file.size() - offset);
       std::copy_n(file.begin() + static_cast<std::ptrdiff_t>(offset), n, to.begin());
+      state_->read += n;
       return n;
     }
     [[nodiscard]] Result<std::uint64_t> size() const override {

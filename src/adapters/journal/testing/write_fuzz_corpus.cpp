@@ -64,8 +64,12 @@ journal::testing::FaultyDisk short_life(std::uint64_t segment_bytes) {
     Usage usage;
     usage.tokens[TokenKind::output] = Tokens(100);
     const Money due = cost(usage.tokens, prices);
-    for (std::int64_t sequence = 1; sequence <= 3; ++sequence) {
+    for (std::int64_t sequence = 1; sequence <= 4; ++sequence) {
       const ledger::RequestNumber number{ledger.epoch(), sequence};
+      if (sequence == 4) {
+        write(ledger::RequestRefused{.request = number, .why = ledger::Refusal::over_rate});
+        continue;
+      }
       constexpr ledger::AttemptNumber kFirst{1};
       write(ledger::HoldOpened{
           .request = number, .receivable = key, .amount = Money(50'000), .prices = prices});

@@ -134,6 +134,8 @@ class Desk {
         line += fmt::format(" {} {}", ledger::to_string(closed->outcome), closed->charged.count());
       } else if (const auto* released = std::get_if<ledger::HoldReleased>(&body)) {
         line += fmt::format(" {}", ledger::to_string(released->outcome));
+      } else if (const auto* refused = std::get_if<ledger::RequestRefused>(&body)) {
+        line += fmt::format(" {}", ledger::to_string(refused->why));
       }
       return story.push_back(std::move(line));
     }

@@ -140,12 +140,15 @@ class SimulatedShard {
   void open_request() {
     const std::size_t key = random_.below(keys_.size());
     const RequestNumber number = numbers_.next();
+    if (random_.below(16) == 0) {
+      return refuse(number, static_cast<Refusal>(1 + random_.below(5)));
+    }
     const Money amount(static_cast<std::int64_t>(random_.below(400'000'000)));
     const auto hold = holds_.open(
         {.tenant = lines_[key / options_.keys_per_tenant], .project = {}, .key = {}}, amount);
     if (!hold) {
       ++refused_;
-      return;
+      return refuse(number, Refusal::over_budget);
     }
     Live live{.number = number,
               .hold = *hold,
@@ -156,6 +159,11 @@ class SimulatedShard {
     write(HoldOpened{
         .request = number, .receivable = keys_[key], .amount = amount, .prices = live.prices});
     open_.push_back(std::move(live));
+  }
+
+  void refuse(RequestNumber number, Refusal why) {
+    write(RequestRefused{.request = number, .why = why});
+    ended_.push_back(number);
   }
 
   void open_attempt(Live& live) {
