@@ -82,7 +82,7 @@ def test_a_last_byte_waits_for_the_disk_where_power_counts(scripted: Engines, tm
             with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0) as client:
                 return [ask(client, stream) for stream in (False, True)]
         finally:
-            assert gateway.stop() == 0
+            gateway.stop()
             assert gateway.command("books", "verify").returncode == 0
 
     assert min(seconds_for_answers("power", 200)) >= 0.2
