@@ -20,8 +20,9 @@ namespace hanse::http {
 struct BufferPoolOptions {
   // Bytes that all buffers together may hold.
   std::size_t in_use_max = std::size_t{256} << 20U;
-  // Freed blocks kept for reuse.
-  std::size_t spare_max = std::size_t{4} << 20U;
+  // Freed blocks kept for reuse: enough for steady traffic. A burst of streams
+  // needs many once, and must not keep them from other uses afterwards.
+  std::size_t spare_max = std::size_t{512} << 10U;
 };
 
 class BufferPool {

@@ -126,7 +126,7 @@ void ClientConnection::connect_finished(int error) {
     return fail_call(trouble_of(error), fmt::format("cannot connect to {}: {}", pool_.authority,
                                                     std::strerror(error)));
   }
-  addresses_ = {};
+  Addresses().swap(addresses_);  // an empty list would keep the memory
   may_write_ = true;
   const auto now = loop().now().monotonic;
   connected_.connect = elapsed(phase_began_, now);

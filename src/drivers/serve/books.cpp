@@ -40,8 +40,7 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
     to->tell_keeper();
     if (also) also();
   };
-  auto journal =
-      journal::Journal::open(disk, std::move(journal_options), books->ledger_, now);
+  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
   auto database =

@@ -82,7 +82,7 @@ answer::Failure failure_of(const http::CallFailure& failure) {
 }
 
 api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& action,
-                        const answer::FailureReport& report, const dispatch::Snapshot& snapshot) {
+                        const answer::FailureReport* report, const dispatch::Snapshot& snapshot) {
   api::Problem told;
   told.retry_after = action.retry_after;
   const auto say = [&](api::ProblemKind kind, std::string message) {
@@ -110,9 +110,8 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
     case dispatch::End::client_error:
     case dispatch::End::attempts_failed:
     case dispatch::End::cut: {
-      answer::FailureReport last = report;
-      if (last.failure == answer::Failure::none) last.failure = action.last_failure;
-      return api::from_failure(last);
+      if (report != nullptr) return api::from_failure(*report);
+      return api::from_failure({.failure = action.last_failure});
     }
     case dispatch::End::refused_by_law:  // told with its reasons, by the caller
     case dispatch::End::open:

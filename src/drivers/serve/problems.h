@@ -29,9 +29,10 @@ std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& 
 answer::Failure failure_of(const http::CallFailure& failure);
 
 // What the client is told for every end but a refusal by law, which has its
-// own words: api::refused_by_gate().
+// own words: api::refused_by_gate(). `report` is the last failure's, if there
+// is one.
 api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& action,
-                        const answer::FailureReport& report, const dispatch::Snapshot& snapshot);
+                        const answer::FailureReport* report, const dispatch::Snapshot& snapshot);
 
 std::vector<api::SiteRefusal> refusals_of(const std::vector<gate::Verdict>& verdicts,
                                           const dispatch::Snapshot& snapshot);

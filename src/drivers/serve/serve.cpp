@@ -161,9 +161,10 @@ class Process {
   void go_on_from(WallTime booked_last) {
     const Duration behind = elapsed(loop_.read_clock().wall, booked_last);
     if (behind > seconds(1)) {
-      log_->warning("the clock is behind the last entry of the books; their time stands still "
-                    "until it has caught up",
-                    {telemetry::field::duration("behind", behind)});
+      log_->warning(
+          "the clock is behind the last entry of the books; their time stands still "
+          "until it has caught up",
+          {telemetry::field::duration("behind", behind)});
     }
     loop_.raise_wall(booked_last);
   }

@@ -82,7 +82,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   site_ = action.permit.site();
   upstream_ = admission_.setting->upstreams[site_.value()];
   limits_ = action.limits;
-  report_ = {};
+  report_.reset();
   first_token_told_ = engine_done_ = false;
   released_ = reported_ = seen_ = Tokens(0);
   begin_answer();
@@ -94,13 +94,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
                                                           .continuation = {}},
                                                          upstream_request_);
   if (!written) {
-    report_ = {.failure = answer::Failure::client_request,
-               .http_status = 0,
-               .retry_after = std::nullopt,
-               .site_message = {},
-               .client_message = written.error().message,
-               .client_code = {},
-               .client_param = {}};
+    failed(answer::Failure::client_request, {}).client_message = written.error().message;
     return end_attempt(answer::Failure::client_request);
   }
 
@@ -142,6 +136,25 @@ void Session::begin_answer() {
   }
 }
 
+answer::FailureReport& Session::failed(answer::Failure failure, std::string_view why) {
+  report_ = std::make_unique<answer::FailureReport>();
+  report_->failure = failure;
+  report_->site_message = why;
+  return *report_;
+}
+
+void Session::borrow_text() {
+  if (out_.empty()) out_.swap(shard_.spare_text());
+}
+
+void Session::give_text_back() {
+  constexpr std::size_t kSpareMax = 65'536;  // one long answer must not keep it for ever
+  if (!out_.empty()) return;
+  std::string& spare = shard_.spare_text();
+  if (out_.capacity() > spare.capacity() && out_.capacity() <= kSpareMax) out_.swap(spare);
+  std::string().swap(out_);  // assigning an empty one would keep the memory
+}
+
 void Session::cancel_attempt() {
   call_.cancel();
   watch_.cancel();
@@ -159,6 +172,7 @@ void Session::finish() {
   if (exchange_ != nullptr) {
     http::Exchange& exchange = *std::exchange(exchange_, nullptr);
     exchange.set_observer(nullptr);
+    borrow_text();
     if (question_.stream) {
       answer_->for_each_owed_finish(
           [&](std::uint32_t choice) { writer_->write_owed_finish(choice, out_); });
@@ -278,12 +292,17 @@ void Session::on_failure(const http::CallFailure& failure) {
     return take_deltas();
   }
   if (answer_->complete()) return end_attempt(answer::Failure::none);
-  report_.failure = failure_of(failure);
-  report_.site_message = failure.message;
-  end_attempt(report_.failure);
+  failed(failure_of(failure), failure.message);
+  end_attempt(report_->failure);
 }
 
 void Session::take_deltas() {
+  borrow_text();
+  take_input();
+  give_text_back();
+}
+
+void Session::take_input() {
   answer::Delta delta;
   for (;;) {
     const engines::Step step = decoder_->next(delta);
@@ -345,22 +364,23 @@ void Session::attempt_over(engines::Step step) {
   if (step == engines::Step::ended && decoder_->whole_reply() != nullptr) answer_->engine_done();
   if (answer_->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
-    report_ = decoder_->failure();
+    report_ = std::make_unique<answer::FailureReport>(decoder_->failure());
   } else {
-    report_.failure = answer::Failure::reset;
-    report_.site_message = "the answer ended without a finish";
+    failed(answer::Failure::reset, "the answer ended without a finish");
   }
-  end_attempt(report_.failure);
+  end_attempt(report_->failure);
 }
 
 void Session::watch_ran_out() {
   if (!attempt_open_) return;
   if (engine_done_) return attempt_over(engines::Step::done);
   if (call_.paused()) return watch_.arm_in(limits_.between_tokens);  // the client is the slow one
-  report_.failure = answer_->begun() ? answer::Failure::stalled : answer::Failure::silent;
-  report_.site_message =
-      answer_->begun() ? "no token came within the limit" : "no first token came within the limit";
-  end_attempt(report_.failure);
+  if (answer_->begun()) {
+    failed(answer::Failure::stalled, "no token came within the limit");
+  } else {
+    failed(answer::Failure::silent, "no first token came within the limit");
+  }
+  end_attempt(report_->failure);
 }
 
 void Session::end_attempt(answer::Failure failure) {
@@ -373,13 +393,13 @@ void Session::end_attempt(answer::Failure failure) {
     first_token_told_ = true;
     shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
   }
-  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, report_);
+  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, *report_);
   const bool used = failure == answer::Failure::none || answer_->begun();
   shard_.tell(dispatch::AttemptEnded{.request = ref(),
                                      .attempt = attempt_,
                                      .failure = failure,
                                      .usage = used ? usage_so_far() : Usage{},
-                                     .retry_after = report_.retry_after});
+                                     .retry_after = report_ ? report_->retry_after : std::nullopt});
 }
 
 // --- Words -----------------------------------------------------------------
@@ -417,7 +437,7 @@ api::Problem Session::problem(const dispatch::Refuse& action) const {
   // Only a refusal by law pays for the reasons.
   api::Problem told = record.end == dispatch::End::refused_by_law
                           ? api::refused_by_gate(refusals_of(shard_.explain(ref()), snapshot))
-                          : problem_of(record, action, report_, snapshot);
+                          : problem_of(record, action, report_.get(), snapshot);
   told.request_id = request_id();
   told.attempts = static_cast<std::int32_t>(record.attempts.size());
   if (!record.attempts.empty()) {
@@ -446,9 +466,9 @@ void Session::reset() {
   assembler_.reset();
   body_.release();
   admission_.setting.reset();
-  // One long answer must not make its slot large for ever.
-  constexpr std::size_t kKeptBytes = 4096;
-  if (out_.capacity() > kKeptBytes) out_ = std::string();
+  report_.reset();
+  out_.clear();
+  give_text_back();
   shard_.give_back(slot_);
 }
 

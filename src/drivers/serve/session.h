@@ -84,6 +84,10 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
 
  private:
   void begin_answer();
+  void borrow_text();
+  void give_text_back();
+  answer::FailureReport& failed(answer::Failure failure, std::string_view why);
+  void take_input();
   void take_deltas();
   void take(const answer::Delta& delta);
   void on_progress();
@@ -144,13 +148,15 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   http::Call call_;
   http::Timer watch_;
   std::optional<engines::ResponseDecoder> decoder_;
-  answer::FailureReport report_;
+  std::unique_ptr<answer::FailureReport> report_;  // null while all is well
 
   // The answer so far.
   std::optional<answer::Answer> answer_;
   std::optional<api::StreamWriter> writer_;
   std::optional<api::WholeAssembler> assembler_;
-  std::string out_;     // for the client, not handed over yet
+  // For the client, not handed over yet. Mostly there is nothing, and then its
+  // memory is the shard's: thousands of streams do not each need some.
+  std::string out_;
   Tokens released_{0};  // deltas that may leave
   Tokens reported_{0};  // deltas that dispatch knows of
   Tokens seen_{0};      // deltas that have come

@@ -67,8 +67,7 @@ Session* Shard::take_session() {
 void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }
 
 std::array<char, ledger::kRequestIdChars> Shard::request_id(dispatch::RequestRef ref) const {
-  return ledger::to_chars(
-      ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
+  return ledger::to_chars(ledger::RequestId{.journal = journal_id(), .number = record(ref).number});
 }
 
 void Shard::ended(Session& session) {

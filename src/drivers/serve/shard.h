@@ -72,6 +72,9 @@ class Shard {
   void log_failed_attempt(Session& session, std::string_view site,
                           const answer::FailureReport& report);
 
+  // Lent from one use to the next within a turn; empty.
+  [[nodiscard]] std::string& spare_text() { return spare_text_; }
+
   // --- For the front and the admin side. ---
   // Null when as many requests are open as may be.
   Session* take_session();
@@ -120,7 +123,8 @@ class Shard {
     dispatch::Action action;
   };
   std::deque<Unsafe> unsafe_;
-  bool broken_ = false;                             // the journal has failed
+  bool broken_ = false;  // the journal has failed
+  std::string spare_text_;
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   Prober prober_;
