@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import http.client
 import json
 import pathlib
+import threading
 import time
+import typing
+from collections.abc import Callable
 
 import openai
 import pytest
 from asking import MODEL
-from harness import ACME, SMALLSHOP, Gateway, ScriptedEngine, render_config, until
+from harness import (
+    ACME,
+    SMALLSHOP,
+    Gateway,
+    Request,
+    Script,
+    ScriptedEngine,
+    Wire,
+    answering,
+    chunk,
+    get,
+    render_config,
+    until,
+)
 
 Engines = dict[str, ScriptedEngine]
 
 SECRET_PROMPT = "the-prompt-that-nobody-may-keep"
 SECRET_ANSWER = "the-answer-that-nobody-may-keep"
+SECRET_KEY = "hk-a-key-that-nobody-may-keep"
 
 
 def test_the_books_balance_and_the_journal_says_so(scripted_grid: Gateway, scripted_client: openai.OpenAI) -> None:
@@ -128,18 +147,23 @@ def test_many_requests_at_once_cannot_spend_more_than_the_budget(
     scripted_grid.config.write_text(text.replace('budget = "0.000001"', 'budget = "0.0001"'))
     scripted_grid.start()
 
-    def ask(_: int) -> bool:
-        with openai.OpenAI(base_url=scripted_grid.url, api_key=SMALLSHOP, max_retries=0) as client:
-            try:
-                client.chat.completions.create(
-                    model=MODEL, messages=[{"role": "user", "content": "x"}], max_tokens=200
-                )
-                return True
-            except openai.RateLimitError as error:
-                assert error.code == "insufficient_quota"
-                return False
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "x"}], "max_tokens": 200})
+    headers = {"Authorization": f"Bearer {SMALLSHOP}", "Content-Type": "application/json"}
+    together = threading.Barrier(200)
 
-    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    def ask(_: int) -> bool:
+        connection = http.client.HTTPConnection(scripted_grid.plan.host, scripted_grid.plan.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.connect()
+            together.wait()
+            connection.request("POST", "/v1/chat/completions", body, headers)
+            reply = connection.getresponse()
+            answer = json.loads(reply.read())
+            if reply.status != 200:
+                assert answer["error"]["code"] == "insufficient_quota"
+            return reply.status == 200
+
+    with concurrent.futures.ThreadPoolExecutor(200) as pool:
         answered = sum(pool.map(ask, range(200)))
     # An answer costs (10 x 0.12 + 3 x 0.36) / 1e6 = 0.00000228, so 43 fit; and the last of
     # them only if what 200 tokens would cost, 0.000072, were still there to set aside.
@@ -148,23 +172,93 @@ def test_many_requests_at_once_cannot_spend_more_than_the_budget(
     assert scripted_grid.command("books", "verify").returncode == 0
 
 
-def test_no_prompt_reply_or_key_is_written_anywhere(
-    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
-) -> None:
-    from harness import answering, get
+def test_no_prompt_reply_or_key_is_written_anywhere(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """Whatever happens, with everything on that writes: debug log, recording, records, metrics."""
+    recording = tmp_path / "run.rec"
+    gateway = Gateway(
+        render_config(
+            tmp_path,
+            {name: engine.url for name, engine in scripted.items()},
+            lambda text: text + '\n[telemetry]\nlog_level = "debug"\n',
+        ),
+        "--record",
+        str(recording),
+    )
+    messages: typing.Any = [{"role": "user", "content": SECRET_PROMPT}]
+    shown: list[tuple[object, bytes]] = []
 
-    for engine in scripted.values():
-        engine.script = answering(SECRET_ANSWER)
-    messages = [{"role": "user", "content": SECRET_PROMPT}]
-    scripted_client.chat.completions.create(model=MODEL, messages=messages)  # type: ignore[arg-type]
-    with scripted_client.chat.completions.create(model=MODEL, messages=messages, stream=True) as stream:  # type: ignore[arg-type]
-        assert SECRET_ANSWER in "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
-    with pytest.raises(openai.NotFoundError):
-        scripted_client.chat.completions.create(model="nobody", messages=messages)  # type: ignore[arg-type]
-    metrics = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)[1]
-    scripted_grid.stop()
-    written = [*scripted_grid.written(), ("metrics", metrics)]
-    assert len(written) > 1
-    for where, content in written:
-        for secret in (SECRET_PROMPT, SECRET_ANSWER, ACME):
+    def all_do(script: Script) -> None:
+        for engine in scripted.values():
+            engine.script = script
+
+    def refuses_and_quotes(_: Request, wire: Wire) -> None:
+        error = {"message": f"cannot parse: {SECRET_PROMPT}", "type": "invalid_request_error", "code": 400}
+        wire.reply(400, json.dumps({"error": error}).encode())
+
+    def fails_and_quotes(_: Request, wire: Wire) -> None:
+        error = {"message": f"crashed on: {SECRET_PROMPT}", "type": "server_error", "code": 500}
+        wire.reply(500, json.dumps({"error": error}).encode())
+
+    def is_cut_and_quotes(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        wire.event(chunk({"role": "assistant", "content": SECRET_ANSWER}))
+        wire.event({"error": {"code": 500, "message": f"lost: {SECRET_PROMPT}", "type": "server_error"}})
+        wire.end_stream()
+
+    def babbles(_: Request, wire: Wire) -> None:
+        wire.send(f"{SECRET_PROMPT} {SECRET_ANSWER}\r\n\r\n".encode())
+        wire.connection.shutdown(2)
+
+    def show_record(request: str) -> None:
+        status, record = get(gateway.admin, f"/records/{request}", gateway.admin_headers)
+        assert status == 200, record
+        shown.append((f"record {request}", record))
+
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0) as client:
+
+            def ask(model: str = MODEL) -> str:
+                raw = client.chat.completions.with_raw_response.create(model=model, messages=messages)
+                assert SECRET_ANSWER in raw.text
+                return raw.headers["x-request-id"]
+
+            def ask_streamed() -> str:
+                with client.chat.completions.create(model=MODEL, messages=messages, stream=True) as stream:
+                    text = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+                    assert SECRET_ANSWER in text
+                    return stream.response.headers["x-request-id"]
+
+            def fails(expected: type[openai.APIError], call: Callable[[], object]) -> None:
+                with pytest.raises(expected) as caught:
+                    call()
+                if isinstance(caught.value, openai.APIStatusError) and caught.value.status_code >= 500:
+                    show_record(caught.value.response.headers["x-request-id"])
+
+            all_do(answering(SECRET_ANSWER))
+            show_record(ask())
+            show_record(ask_streamed())
+            fails(openai.NotFoundError, lambda: ask("nobody"))
+            all_do(refuses_and_quotes)
+            fails(openai.BadRequestError, ask)
+            fails(openai.BadRequestError, ask_streamed)
+            all_do(is_cut_and_quotes)
+            fails(openai.APIError, ask_streamed)
+            all_do(fails_and_quotes)
+            fails(openai.InternalServerError, ask)
+            all_do(babbles)
+            fails(openai.InternalServerError, ask)
+        status, _ = get(gateway.origin, f"/v1/models/{SECRET_PROMPT}", {"Authorization": f"Bearer {ACME}"})
+        assert status == 404
+        status, _ = get(gateway.origin, "/v1/models", {"Authorization": f"Bearer {SECRET_KEY}"})
+        assert status == 401
+        status, metrics = get(gateway.admin, "/metrics", gateway.admin_headers)
+        assert status == 200
+        shown.append(("metrics", metrics))
+    finally:
+        gateway.stop()
+    written = dict(gateway.written())
+    assert {recording, gateway.config.with_suffix(".log")} < set(written), "there is something to look at"
+    assert b"an attempt failed" in written[gateway.config.with_suffix(".log")] and written[recording]
+    for where, content in [*written.items(), *shown]:
+        for secret in (SECRET_PROMPT, SECRET_ANSWER, SECRET_KEY, ACME):
             assert secret.encode() not in content, f"{secret} stands in {where}"

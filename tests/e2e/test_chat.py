@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import typing
 
 import openai
 import pytest
 from asking import MODEL, SAY_HI, STORY, TOOL_QUESTION, endless
-from harness import ACME, Gateway, get
+from harness import ACME, Gateway, Request, ScriptedEngine, Wire, chunk, get, usage
 
 
 def test_a_whole_answer_has_text_usage_and_where_it_came_from(client: openai.OpenAI) -> None:
@@ -199,15 +200,39 @@ def test_two_prompts_are_answered_and_counted(client: openai.OpenAI) -> None:
     assert answer.usage.prompt_tokens == 4
 
 
-def test_the_part_of_the_prompt_that_was_cached_is_shown(client: openai.OpenAI) -> None:
-    messages = [{"role": "user", "content": "Count the ships in the harbour of Luebeck."}]
-    cached = []
-    for _ in range(3):
-        answer = client.chat.completions.create(model=MODEL, messages=messages, max_tokens=1)  # type: ignore[arg-type]
-        assert answer.usage and answer.usage.prompt_tokens_details
-        cached.append(answer.usage.prompt_tokens_details.cached_tokens or 0)
-        assert cached[-1] < answer.usage.prompt_tokens
-    assert max(cached[1:]) > cached[0]
+def test_the_part_of_the_prompt_that_was_cached_is_shown_and_costs_less(
+    scripted: dict[str, ScriptedEngine], scripted_client: openai.OpenAI
+) -> None:
+    def costs(cached: int, stream: bool) -> float:
+        """Asks for an answer to 1,000 tokens of which so many were cached; returns its price."""
+
+        def script(_: Request, wire: Wire) -> None:
+            wire.begin_stream()
+            wire.event(chunk({"role": "assistant", "content": "x"}))
+            wire.event(chunk({}, "stop"))
+            wire.event(chunk(usage=usage(1000, 1, cached)))
+            wire.event("[DONE]")
+            wire.end_stream()
+
+        for engine in scripted.values():
+            engine.script = script
+        messages: typing.Any = [{"role": "user", "content": "x" * 4000}]
+        if stream:
+            with scripted_client.chat.completions.create(
+                model=MODEL, messages=messages, stream=True, stream_options={"include_usage": True}
+            ) as parts:
+                *_, answer = parts
+        else:
+            answer = scripted_client.chat.completions.create(model=MODEL, messages=messages)
+        assert answer.usage and answer.usage.prompt_tokens == 1000
+        details = answer.usage.prompt_tokens_details
+        assert (details.cached_tokens if details else 0) == cached
+        return float((answer.model_extra or {})["hanse"]["cost"]["amount"])
+
+    for stream in (False, True):
+        # 1,000 tokens at 0.12 a million; with 800 of them at 0.03; and one of output at 0.36.
+        assert costs(0, stream) == pytest.approx(0.00012036)
+        assert costs(800, stream) == pytest.approx(0.00004836)
 
 
 def test_models_are_listed_and_one_is_found(client: openai.OpenAI) -> None:

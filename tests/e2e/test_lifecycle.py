@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import pathlib
 import signal
 import threading
@@ -13,6 +15,11 @@ from asking import MODEL, SAY_HI
 from harness import ACME, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
 
 Engines = dict[str, ScriptedEngine]
+
+# More than the sites have slots: what is under way does not depend on them.
+STREAMS = 100
+STREAM = json.dumps({"model": MODEL, "messages": SAY_HI, "stream": True})
+HEADERS = {"Authorization": f"Bearer {ACME}", "Content-Type": "application/json"}
 
 
 def held_back(release: threading.Event) -> Script:
@@ -30,28 +37,53 @@ def held_back(release: threading.Event) -> Script:
     return script
 
 
-def test_a_stream_is_finished_before_the_gateway_ends(
-    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
-) -> None:
+class Streams:
+    """Many answers under way at once, all of them begun and none of them ended."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._connections = []
+        for _ in range(STREAMS):
+            connection = http.client.HTTPConnection(gateway.plan.host, gateway.plan.port, timeout=30)
+            connection.request("POST", "/v1/chat/completions", STREAM, HEADERS)
+            self._connections.append(connection)
+        self._replies = [connection.getresponse() for connection in self._connections]
+        for reply in self._replies:
+            assert reply.status == 200
+            while b"begun" not in reply.readline():
+                pass
+
+    def texts(self) -> list[bytes]:
+        """What came of each until its end."""
+        rest = [reply.read() for reply in self._replies]
+        for connection in self._connections:
+            connection.close()
+        return rest
+
+
+def are_whole(texts: list[bytes]) -> bool:
+    """Whether all streams ended as they should."""
+    return len(texts) == STREAMS and all(
+        b"and ended" in text and text.endswith(b"data: [DONE]\n\n") for text in texts
+    )
+
+
+def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, scripted_grid: Gateway) -> None:
     release = threading.Event()
     for engine in scripted.values():
         engine.script = held_back(release)
-    with scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI, stream=True) as stream:
-        parts = iter(stream)
-        text = next(parts).choices[0].delta.content or ""
-        scripted_grid.process.send_signal(signal.SIGTERM)
+    streams = Streams(scripted_grid)
+    scripted_grid.process.send_signal(signal.SIGTERM)
 
-        def closed() -> bool:
-            try:
-                scripted_grid.connect().close()
-                return False
-            except OSError:
-                return True
+    def closed() -> bool:
+        try:
+            scripted_grid.connect().close()
+            return False
+        except OSError:
+            return True
 
-        until(closed, "the gateway takes no more connections")
-        release.set()
-        text += "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
-    assert text == "begun and ended"
+    until(closed, "the gateway takes no more connections")
+    release.set()
+    assert are_whole(streams.texts())
     assert scripted_grid.process.wait(20) == 0
 
 
@@ -62,17 +94,14 @@ def test_a_new_configuration_is_taken_without_dropping_a_request(
     for engine in scripted.values():
         engine.script = held_back(release)
     text = scripted_grid.config.read_text()
-    with scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI, stream=True) as stream:
-        parts = iter(stream)
-        said = next(parts).choices[0].delta.content or ""
-        scripted_grid.config.write_text(text.replace("[alias.smollm2]", "[alias.little]").replace(
-            "[price.standard.smollm2]", "[price.standard.little]"
-        ))
-        scripted_grid.process.send_signal(signal.SIGHUP)
-        until(lambda: [m.id for m in scripted_client.models.list()] == ["little"], "the new alias is there")
-        release.set()
-        said += "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
-    assert said == "begun and ended"
+    streams = Streams(scripted_grid)
+    scripted_grid.config.write_text(text.replace("[alias.smollm2]", "[alias.little]").replace(
+        "[price.standard.smollm2]", "[price.standard.little]"
+    ))
+    scripted_grid.process.send_signal(signal.SIGHUP)
+    until(lambda: [m.id for m in scripted_client.models.list()] == ["little"], "the new alias is there")
+    release.set()
+    assert are_whole(streams.texts())
 
 
 def test_a_bad_configuration_is_refused_and_the_old_one_kept(
