@@ -71,10 +71,10 @@ struct HttpLimits {
   Bytes retained_bytes_max;          // all bodies and buffers of a shard together
   std::int64_t connections_max = 0;  // from clients
   Duration tls_handshake_time_limit;
-  Duration head_time_limit;     // from the first byte (or the connection) to the head's end
-  Duration body_time_limit;     // from the head's end to the body's
-  Duration idle_time_limit;     // between two requests of a kept connection
-  Duration write_time_limit;    // a client that takes no byte for so long is gone
+  Duration head_time_limit;   // from the first byte (or the connection) to the head's end
+  Duration body_time_limit;   // from the head's end to the body's
+  Duration idle_time_limit;   // between two requests of a kept connection
+  Duration write_time_limit;  // a client that takes no byte for so long is gone
   std::int64_t idle_connections_per_site_max = 0;
 };
 
