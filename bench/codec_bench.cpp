@@ -118,9 +118,7 @@ void request(benchmark::State& state) {
   for (auto _ : state) {
     const auto question = api::read_question(answer::Dialect::chat, body, scratch);
     const auto status = engine.write_request(
-        *question, body,
-        {.upstream_model = "smollm2-135m", .output_limit = Tokens(64), .continuation = {}},
-        upstream);
+        *question, body, {.upstream_model = "smollm2-135m", .output_limit = Tokens(64)}, upstream);
     benchmark::DoNotOptimize(status);
     benchmark::DoNotOptimize(upstream.pieces().data());
   }

@@ -17,7 +17,7 @@ function(hanse_module)
   list(FILTER sources EXCLUDE REGEX "/testing/")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   if(HANSE_SANITIZE)
-    # These replace operator new to count; sanitizers bring one of their own.
+    # These count, see base/testing/allocations.h; sanitizers bring their own operator new.
     list(FILTER tests EXCLUDE REGEX "/allocations?_test\\.cpp$")
   endif()
   set(deps "")
@@ -92,6 +92,9 @@ endfunction()
 # Where HANSE_TEST_PROGRAMS does not name it, it is neither built nor run.
 function(hanse_test name)
   cmake_parse_arguments(T "" "" "SOURCES;MODULES;LIBS" ${ARGN})
+  if(T_SOURCES MATCHES "allocations?_test\\.cpp")
+    list(APPEND T_SOURCES "${PROJECT_SOURCE_DIR}/src/base/testing/allocations.cpp")
+  endif()
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hanse_flags GTest::gmock GTest::gtest GTest::gtest_main ${T_LIBS})
   hanse_link(${name} ${T_MODULES})

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare Debian 12 to the point where `make` works, and nothing more.
 #
-#   tools/setup.sh [PART...]      parts: build grid test bench (default: all)
+#   tools/setup.sh [PART...]      parts: build grid test bench check (default: all)
 #
 # It can be run at any time: what is in place is left alone, and when nothing
 # is missing it says nothing and returns at once. Debian packages go where
@@ -15,7 +15,7 @@
 set -euo pipefail
 
 parts=("$@")
-if ((${#parts[@]} == 0)); then parts=(build grid test bench); fi
+if ((${#parts[@]} == 0)); then parts=(build grid test bench check); fi
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -37,7 +37,8 @@ readonly DEBIAN_BUILD=(
 )
 # libgomp1 is the one library that llama.cpp's wheel expects of the system.
 readonly DEBIAN_GRID=(python3 python3-venv ca-certificates libgomp1)
-readonly DEBIAN_TEST=(clang-format-19 clang-tidy-19 openssl curl)
+readonly DEBIAN_TEST=(clang-format-19 make git openssl curl)
+readonly DEBIAN_CHECK=(clang-format-19 clang-tidy-19 python3 git)
 
 if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then
   readonly BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' PLAIN=$'\e[0m'
@@ -217,7 +218,8 @@ for part in "${parts[@]}"; do
     build | bench) names+=("${DEBIAN_BUILD[@]}") ;;
     grid) names+=("${DEBIAN_GRID[@]}") ;;
     test) names+=("${DEBIAN_GRID[@]}" "${DEBIAN_TEST[@]}") ;;
-    *) fail "there is no part '$part'; the parts are build, grid, test, bench." ;;
+    check) names+=("${DEBIAN_CHECK[@]}") ;;
+    *) fail "there is no part '$part'; the parts are build, grid, test, bench, check." ;;
   esac
 done
 
@@ -231,6 +233,7 @@ debian "${names[@]}"
 for part in "${parts[@]}"; do
   case $part in
     test) test_part ;;
+    check) ;;  # Debian packages alone.
     *) "$part" ;;
   esac
 done

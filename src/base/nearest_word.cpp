@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
+
 namespace hanse {
 namespace {
 
 // Names are short; what is longer is no misspelling of one.
 constexpr std::size_t kLengthMax = 64;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::size_t replacing(char a, char b) {
   if (a == b) return 0;
-  return lower(a) == lower(b) ? 1 : 2;
+  return to_lower(a) == to_lower(b) ? 1 : 2;
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ std::string_view nearest_word(std::string_view word, std::span<const std::string
   std::size_t best_edits = 2 * std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : words) {
     // Of a word of one or two letters, each is the word: only case may differ.
-    if (word.size() < 3 && !std::ranges::equal(word, candidate, {}, lower, lower)) continue;
+    if (word.size() < 3 && !equal_but_for_case(word, candidate)) continue;
     const std::size_t edits = half_edits(word, candidate, best_edits);
     if (edits < best_edits) {
       best = candidate;

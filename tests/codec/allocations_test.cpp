@@ -2,40 +2,19 @@
 // for an event of a stream, a handful of times for a request.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <string>
 
 #include "adapters/api/request_codec.h"
 #include "adapters/api/stream_writer.h"
 #include "adapters/api/whole_writer.h"
 #include "adapters/engines/response_decoder.h"
+#include "base/testing/allocations.h"
 #include "core/answer/answer.h"
-
-namespace {
-std::atomic<std::size_t> allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace hanse {
 namespace {
 
 using answer::Dialect;
-
-template <typename Work>
-std::size_t allocations_of(Work&& work) {
-  const std::size_t before = allocations.load();
-  work();
-  return allocations.load() - before;
-}
 
 const std::string kEvent =
     R"(data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":" there"}}],)"

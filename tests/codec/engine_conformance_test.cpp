@@ -58,12 +58,6 @@ TEST_P(EngineConformance, AStreamIsAskedForItsUsage) {
   }
 }
 
-TEST_P(EngineConformance, AWholeReplyIsAskedOnlyOfAnEngineThatNoticesLeaving) {
-  bool streamed = false;
-  sent(R"({"model":"a","messages":[]})", Dialect::chat, &streamed);
-  EXPECT_TRUE(streamed || engine().capabilities().frees_on_leave_of_whole);
-}
-
 TEST_P(EngineConformance, TheBoundOfTheHoldReachesTheEngine) {
   for (const std::string_view limit : {R"("x":0)", R"("max_tokens":99)", R"("n_predict":-1)",
                                        R"("max_completion_tokens":99)", R"("max_tokens":null)"}) {

@@ -123,31 +123,6 @@ TEST(LlamaCppRequests, OtherToolChoicesAreLeft) {
   }
 }
 
-TEST(LlamaCppRequests, GoOnFromTheTextDelivered) {
-  const Sent sent =
-      send("llama.cpp", chat(), {.upstream_model = "m", .continuation = "He said \\\"a"});
-  const json messages = sent.parsed()["messages"];
-  ASSERT_EQ(messages.size(), 2U);
-  EXPECT_EQ(messages[1], (json{{"role", "assistant"}, {"content", "He said \"a"}}));
-}
-
-TEST(LlamaCppRequests, CompletionsGoOnFromTheirPrompt) {
-  const Sent sent = send("llama.cpp", R"({"prompt":"Once","model":"a"})",
-                         {.upstream_model = "m", .continuation = " upon"}, Dialect::completion);
-  EXPECT_EQ(sent.parsed()["prompt"], "Once upon");
-  EXPECT_EQ(sent.path, "/v1/completions");
-}
-
-TEST(LlamaCppRequests, WhatCannotBeGoneOnFromIsRefused) {
-  const engines::Ask ask{.upstream_model = "m", .continuation = "x"};
-  EXPECT_FALSE(
-      send("llama.cpp", R"({"prompt":["a"],"model":"a"})", ask, Dialect::completion).status);
-  EXPECT_FALSE(
-      send("llama.cpp", R"({"model":"a","messages":[{"role":"assistant","content":"x"}]})", ask)
-          .status);
-  EXPECT_FALSE(send("llama.cpp", R"({"model":"a","messages":[]})", ask).status);
-}
-
 TEST(Requests, ReuseTheirBuffers) {
   const std::string body = chat();
   api::QuestionScratch scratch;
@@ -174,8 +149,6 @@ TEST(UpstreamHeaders, AreAnAllowList) {
 TEST(Engines, AreFoundByKind) {
   EXPECT_EQ(engines::engine_kinds(), (std::vector<std::string_view>{"llama.cpp", "openai"}));
   EXPECT_EQ(engines::find_engine("vllm?"), nullptr);
-  EXPECT_FALSE(engines::find_engine("openai")->capabilities().continues_last_assistant_message);
-  EXPECT_FALSE(engines::find_engine("llama.cpp")->capabilities().frees_on_leave_of_whole);
 }
 
 }  // namespace

@@ -104,6 +104,21 @@ def test_a_new_configuration_is_taken_without_dropping_a_request(
     assert are_whole(streams.texts())
 
 
+def test_a_log_that_was_moved_away_is_begun_anew(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """What logrotate does."""
+    log, moved = tmp_path / "hanse.log", tmp_path / "hanse.log.1"
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text + f'\n[telemetry]\nlog_file = "{log}"\n'))
+    try:
+        until(lambda: "serving" in log.read_text(), "the log is written")
+        log.rename(moved)
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: log.exists() and "configuration reloaded" in log.read_text(), "it goes on in a new file")
+        assert "configuration reloaded" not in moved.read_text()
+    finally:
+        gateway.stop()
+
+
 def test_a_bad_configuration_is_refused_and_the_old_one_kept(
     scripted_grid: Gateway, scripted_client: openai.OpenAI
 ) -> None:

@@ -64,6 +64,12 @@ class Layers(unittest.TestCase):
                                 capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_make_check_begins_with_the_layers_and_the_format(self) -> None:
+        """The verb itself; its linter takes too long for a test."""
+        result = subprocess.run(["make", "-C", str(ROOT), "check-style"], capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("tools/check_layers.py src", result.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

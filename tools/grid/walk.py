@@ -247,18 +247,15 @@ def _engine_tokens(site: layout.Site) -> int | None:
 def ordinary(walk: Walk) -> None:
     """Nothing is said about the data."""
     answer = walk.ask()
-    record = walk.explain() if READY.explain else None
-    if READY.placement:
-        walk.claim(answer.site == "ashburn", "ashburn answered: permitted, and the cheapest", answer.site)
+    record = walk.explain()
+    walk.claim(answer.site == "ashburn", "ashburn answered: permitted, and the cheapest", answer.site)
     walk.claim(answer.attempts == 1, "the first attempt succeeded", answer.attempts)
     walk.claim(bool(answer.request_id), "the answer carries a request id of ours")
     _claim_whole(walk, answer)
-    if record:
-        attempt = record["attempts"][0]
-        both = "first_token_ns" in attempt["predicted"] and "first_token_ns" in attempt["measured"]
-        walk.claim(both, "the time to the first token was predicted, and measured")
-    if READY.cost:
-        walk.claim(bool(answer.cost), "the answer carries its price")
+    attempt = record["attempts"][0]
+    both = "first_token_ns" in attempt["predicted"] and "first_token_ns" in attempt["measured"]
+    walk.claim(both, "the time to the first token was predicted, and measured")
+    walk.claim(bool(answer.cost), "the answer carries its price")
 
 
 def personal(walk: Walk) -> None:
@@ -386,23 +383,10 @@ STEPS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Ready:
-    """What the gateway can do so far; the walk claims no more than that."""
-
-    steps: int = 6
-    placement: bool = True
-    explain: bool = True
-    cost: bool = True
-
-
-READY = Ready(steps=6, placement=True, explain=True, cost=True)
-
-
 def walk(grid: grid_module.Grid) -> int:
     """Takes the steps; returns the exit status."""
     tour = Walk(grid)
-    for number, step in enumerate(STEPS[: READY.steps], start=1):
+    for number, step in enumerate(STEPS, start=1):
         say()
         say("  " + paint("─" * (WIDTH - 4), "dim"))
         say("  " + paint(f"{number}  {step.title}", "bold"))

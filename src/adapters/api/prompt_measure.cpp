@@ -75,7 +75,6 @@ void add_content(JsonCursor& json, PromptMeasure& measure) {
 }
 
 void add_message(JsonCursor& json, PromptMeasure& measure) {
-  measure.ends_with_assistant = false;
   JsonObject message(json);
   for (JsonString name; message.next(name);) {
     if (name.says("content")) {
@@ -84,7 +83,6 @@ void add_message(JsonCursor& json, PromptMeasure& measure) {
       JsonString role;
       if (!json.read_string(role)) return;
       measure.text_bytes += size_of(role);
-      measure.ends_with_assistant = role.says("assistant");
     } else {
       add_value(json, measure);
     }

@@ -17,8 +17,7 @@ struct PromptMeasure {
   std::int64_t text_bytes = 0;  // unescaped; a token number counts as one byte
   std::int32_t items = 0;       // messages, or prompts
   std::int32_t media = 0;       // images, audio, video, files
-  bool ends_with_assistant = false;
-  bool misplaced = false;  // an element of a type that does not belong there
+  bool misplaced = false;       // an element of a type that does not belong there
 };
 
 // Reads the value of `messages`. Requires: it is an array.

@@ -253,7 +253,6 @@ class QuestionReader {
     const PromptMeasure measure = measure_messages(json_);
     add(measure);
     question_.messages = measure.items;
-    question_.ends_with_assistant = measure.ends_with_assistant;
     if (measure.misplaced) wrong(Known::messages, "must hold only objects");
   }
 

@@ -170,13 +170,6 @@ TEST(ReadQuestion, CountsEveryTextThatAPromptMayHold) {
             1000);
 }
 
-TEST(ReadQuestion, NoticesAChatThatEndsWithTheAssistant) {
-  EXPECT_FALSE(Asked(chat()).read->ends_with_assistant);
-  EXPECT_TRUE(Asked(R"({"model":"m","messages":[{"role":"user","content":"a"},)"
-                    R"({"content":"b","role":"assistant"}]})")
-                  .read->ends_with_assistant);
-}
-
 struct BadRow {
   std::string_view body;
   std::string_view message;  // a part of it

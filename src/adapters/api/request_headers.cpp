@@ -5,20 +5,12 @@
 #include <algorithm>
 #include <span>
 
+#include "base/ascii.h"
+
 namespace hanse::api {
 namespace {
 
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool is_bearer(std::string_view scheme) {
-  return std::ranges::equal(scheme, std::string_view("bearer"), {}, lower);
-}
+bool is_bearer(std::string_view scheme) { return equal_but_for_case(scheme, "bearer"); }
 
 std::unexpected<Problem> no_key(std::string message) {
   return std::unexpected(Problem{.kind = ProblemKind::unauthenticated,
@@ -29,16 +21,9 @@ std::unexpected<Problem> no_key(std::string message) {
 // Lower-case hexadecimal only, as the standard has it.
 bool read_hex(std::string_view text, std::span<std::uint8_t> out) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    std::uint8_t digit = 0;
-    if (c >= '0' && c <= '9') {
-      digit = static_cast<std::uint8_t>(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      digit = static_cast<std::uint8_t>(c - 'a' + 10);
-    } else {
-      return false;
-    }
-    out[i / 2] = static_cast<std::uint8_t>(out[i / 2] * 16U + digit);
+    const int digit = lower_hex_value(text[i]);
+    if (digit < 0) return false;
+    out[i / 2] = static_cast<std::uint8_t>(out[i / 2] * 16 + digit);
   }
   return true;
 }
@@ -57,10 +42,9 @@ void put_bits(std::uint64_t bits, std::span<std::uint8_t> out) {
 }
 
 char* write_hex(std::span<const std::uint8_t> bytes, char* to) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   for (const std::uint8_t byte : bytes) {
-    *to++ = kHex[byte >> 4U];
-    *to++ = kHex[byte & 0xFU];
+    *to++ = kHexDigits[byte >> 4U];
+    *to++ = kHexDigits[byte & 0xFU];
   }
   return to;
 }
@@ -68,7 +52,7 @@ char* write_hex(std::span<const std::uint8_t> bytes, char* to) {
 }  // namespace
 
 std::expected<std::string_view, Problem> read_bearer(std::string_view authorization) {
-  const std::string_view value = trim(authorization);
+  const std::string_view value = trimmed(authorization);
   if (value.empty()) {
     return no_key("No key was given. Send it as `Authorization: Bearer <key>`.");
   }
@@ -79,7 +63,7 @@ std::expected<std::string_view, Problem> read_bearer(std::string_view authorizat
         "The Authorization header is of another scheme. Send the key as "
         "`Authorization: Bearer <key>`.");
   }
-  const std::string_view key = blank == std::string_view::npos ? "" : trim(value.substr(blank));
+  const std::string_view key = blank == std::string_view::npos ? "" : trimmed(value.substr(blank));
   if (key.empty()) return no_key("The Authorization header says Bearer but holds no key.");
   if (key.find_first_of(" \t,") != std::string_view::npos) {
     return no_key("The Authorization header holds more than one key.");
@@ -88,7 +72,7 @@ std::expected<std::string_view, Problem> read_bearer(std::string_view authorizat
 }
 
 std::expected<std::optional<std::string_view>, Problem> read_class(std::string_view value) {
-  const std::string_view name = trim(value);
+  const std::string_view name = trimmed(value);
   if (name.empty()) return std::nullopt;
   const bool is_name = name.size() <= 64 && std::ranges::all_of(name, [](char c) {
                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -107,14 +91,14 @@ std::expected<gate::LabelSet, Problem> read_labels(const gate::LabelVocabulary& 
   gate::LabelClaim claim{.tenant_default = rules.tenant_default,
                          .header = std::nullopt,
                          .may_relax = rules.key_may_relax};
-  if (!trim(value).empty()) claim.header = value;
+  if (!trimmed(value).empty()) claim.header = value;
   auto labels = gate::resolve_labels(vocabulary, claim);
   if (!labels) return std::unexpected(bad_request(labels.error().message, "hanse-data"));
   return *labels;
 }
 
 std::optional<TraceContext> read_traceparent(std::string_view value) {
-  value = trim(value);
+  value = trimmed(value);
   // Later versions may append more; version ff is forbidden.
   const bool fits = value.size() == 55 || (value.size() > 55 && value[55] == '-');
   if (!fits || value[2] != '-' || value[35] != '-' || value[52] != '-') return std::nullopt;
@@ -157,7 +141,7 @@ Traceparent to_traceparent(const TraceContext& context) {
 }
 
 std::optional<std::string_view> read_client_request_id(std::string_view value) {
-  value = trim(value);
+  value = trimmed(value);
   const bool printable = std::ranges::all_of(value, [](char c) { return c > 0x20 && c < 0x7F; });
   if (value.empty() || value.size() > 128 || !printable) return std::nullopt;
   return value;

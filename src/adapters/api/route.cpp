@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace hanse::api {
 namespace {
 
@@ -26,13 +28,6 @@ std::expected<Route, Problem> only(std::string_view method, std::string_view all
                                  .allow = std::string(allowed)});
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -41,8 +36,8 @@ std::optional<std::string> percent_decoded(std::string_view text) {
       continue;
     }
     if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_digit(text[i + 1]);
-    const int low = hex_digit(text[i + 2]);
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
     if (high < 0 || low < 0) return std::nullopt;
     out += static_cast<char>(high * 16 + low);
     i += 2;
@@ -50,23 +45,12 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-// `word` is in lower case.
-bool same_but_for_case(std::string_view text, std::string_view word) {
-  return std::ranges::equal(
-      text, word, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-}
 bool begins(std::string_view text, std::string_view word) {
-  return same_but_for_case(text.substr(0, word.size()), word);
+  return equal_but_for_case(text.substr(0, word.size()), word);
 }
 bool ends(std::string_view text, std::string_view word) {
   return text.size() >= word.size() &&
-         same_but_for_case(text.substr(text.size() - word.size()), word);
-}
-
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
+         equal_but_for_case(text.substr(text.size() - word.size()), word);
 }
 
 }  // namespace
@@ -87,17 +71,17 @@ std::expected<Route, Problem> find_route(std::string_view method, std::string_vi
 }
 
 std::expected<void, Problem> check_content_type(std::string_view content_type) {
-  if (trim(content_type).empty()) return {};
+  if (trimmed(content_type).empty()) return {};
   std::string_view parameters = content_type;
-  const std::string_view type = trim(parameters.substr(0, parameters.find(';')));
-  bool fits = same_but_for_case(type, "application/json") || ends(type, "+json");
+  const std::string_view type = trimmed(parameters.substr(0, parameters.find(';')));
+  bool fits = equal_but_for_case(type, "application/json") || ends(type, "+json");
   while (fits && parameters.find(';') != std::string_view::npos) {
     parameters.remove_prefix(parameters.find(';') + 1);
-    const std::string_view parameter = trim(parameters.substr(0, parameters.find(';')));
+    const std::string_view parameter = trimmed(parameters.substr(0, parameters.find(';')));
     if (!begins(parameter, "charset=")) continue;
     const std::string_view charset = parameter.substr(8);
-    fits = same_but_for_case(charset, "utf-8") || same_but_for_case(charset, "\"utf-8\"") ||
-           same_but_for_case(charset, "utf8");
+    fits = equal_but_for_case(charset, "utf-8") || equal_but_for_case(charset, "\"utf-8\"") ||
+           equal_but_for_case(charset, "utf8");
   }
   if (fits) return {};
   return std::unexpected(Problem{.kind = ProblemKind::unsupported_media,

@@ -119,8 +119,6 @@ void StreamWriter::write_error(const Problem& problem, std::string& out) const {
   out.append(kEnd);
 }
 
-void StreamWriter::write_keep_alive(std::string& out) { out.append(": keep-alive\n\n"); }
-
 void append_usage(const Usage& usage, std::string& out) {
   const std::int64_t cached = count(usage, TokenKind::cached_read);
   const std::int64_t prompt =

@@ -56,9 +56,6 @@ class StreamWriter {
   // An error in mid-stream; after it the stream ends without [DONE].
   void write_error(const Problem& problem, std::string& out) const;
 
-  // A comment that keeps proxies between us and the client from giving up.
-  static void write_keep_alive(std::string& out);
-
   // Appends an event's or a whole reply's JSON with what is the gateway's put
   // in, and without what is not for the client.
   struct EditOptions {

@@ -9,6 +9,7 @@
 #include "adapters/config/canonical.h"
 #include "adapters/config/suggest.h"
 #include "adapters/config/values.h"
+#include "base/ascii.h"
 #include "base/nearest_word.h"
 
 namespace hanse::config {
@@ -22,10 +23,7 @@ std::vector<std::string_view> views_of(const std::vector<std::string>& names) {
 bool sounds_secret(std::string_view key) {
   static constexpr auto kWords = std::to_array<std::string_view>(
       {"key", "token", "secret", "password", "passwd", "credential", "bearer", "authorization"});
-  std::string lower(key);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string lower = in_lower_case(key);
   return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.contains(word); });
 }
 

@@ -31,7 +31,8 @@ std::int64_t days_from_civil(const toml::date& date) {
 // Saturates: the calendar of TOML is longer than 64 bits of nanoseconds.
 std::int64_t nanoseconds_at(const toml::date& date, const toml::time& time,
                             std::int64_t offset_minutes) {
-  const std::int64_t seconds = days_from_civil(date) * kSecondsPerDay + time.hour * 3600 +
+  const std::int64_t seconds = days_from_civil(date) * kSecondsPerDay +
+                               std::int64_t{time.hour} * 3600 +
                                (time.minute - offset_minutes) * 60 + time.second;
   const __int128 nanoseconds = static_cast<__int128>(seconds) * kNanosPerSecond + time.nanosecond;
   constexpr __int128 kMost = std::numeric_limits<std::int64_t>::max() / 2;

@@ -240,7 +240,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::path,
      .otherwise = "standard error",
      .example = "\"/var/log/hanse.log\"",
-     .meaning = "Where the log goes."},
+     .meaning = "Where the log goes. SIGHUP opens it anew, as logrotate expects."},
 
     {.path = "currency.<code>",
      .type = Type::table,

@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 
+#include "base/ascii.h"
+
 namespace hanse::config {
 namespace {
 
@@ -43,9 +45,6 @@ constexpr auto kSizeUnits = std::to_array<Unit>({
     {"kB", 1'000},
     {"B", 1},
 });
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // A number of digits with at most one point, as value x 10^-decimals.
 struct Decimal {
@@ -185,14 +184,6 @@ bool is_host_name(std::string_view host) {
   return !std::ranges::all_of(label, is_digit);
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 bool is_prefix_char(char c) {
   return is_letter(c) || is_digit(c) || std::string_view("/-._~%!$&'()*+,;=:@").contains(c);
 }
@@ -203,7 +194,7 @@ Parsed<Url> parse_after_scheme(std::string_view rest, bool tls) {
   const auto split = split_host_port(rest.substr(0, slash));
   if (!split) return std::unexpected(split.error());
   Url url{.tls = tls,
-          .host = lower(split->host),
+          .host = in_lower_case(split->host),
           .port = static_cast<std::uint16_t>(tls ? 443 : 80),
           .prefix = std::string(rest.substr(slash))};
   if (split->bracketed ? !is_ipv6(url.host) : !is_host_name(url.host) && !is_ipv4(url.host)) {
@@ -268,7 +259,7 @@ Parsed<Address> parse_address(std::string_view text) {
   }
   const auto split = split_host_port(text);
   if (!split) return std::unexpected(split.error());
-  address.host = lower(split->host);
+  address.host = in_lower_case(split->host);
   if (split->bracketed ? !is_ipv6(address.host)
                        : !is_ipv4(address.host) && address.host != "localhost") {
     return std::unexpected(address.host.empty()
@@ -293,7 +284,7 @@ Parsed<Url> parse_url(std::string_view text) {
   const std::size_t end = text.find("://");
   if (end == std::string_view::npos)
     return std::unexpected("it begins with no http:// or https://");
-  const std::string scheme = lower(text.substr(0, end));
+  const std::string scheme = in_lower_case(text.substr(0, end));
   if (scheme != "http" && scheme != "https") {
     return std::unexpected(fmt::format("its scheme is '{}', not http or https", scheme));
   }

@@ -19,7 +19,6 @@ class BodySplice {
 
   // Puts `text` where `range` was. Ranges must not overlap; order is free.
   void replace(answer::ByteRange range, std::string_view text);
-  void insert(std::uint32_t at, std::string_view text) { replace({at, at}, text); }
   // Sets a member of the outermost object: in place of `field`'s value when the
   // body has it, else as the last one. `value` is JSON.
   void set(const answer::Field& field, std::string_view name, std::string_view value);

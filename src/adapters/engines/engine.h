@@ -23,22 +23,12 @@ namespace hanse::engines {
 
 // What is known of a kind, tried and not hoped.
 struct Capabilities {
-  // Whether the engine stops generating when we close the connection.
-  bool frees_on_leave_of_stream = true;
-  bool frees_on_leave_of_whole = true;
-  // Whether a chat that ends with an assistant's message is continued in that
-  // message. Never tried on the rest: they would answer a new turn.
-  bool continues_last_assistant_message = false;
-  // Whether a text completion goes on from its prompt word for word.
-  bool continues_prompt = true;
-  bool reports_usage_in_stream = true;
   // Each choice of a stream comes with a report of its own.
   bool reports_usage_per_choice = false;
   // How long the engine keeps an idle connection; ours must leave the pool
   // earlier.
   Duration idle_close = seconds(60);
   std::string_view health_path = "/health";
-  std::string_view metrics_path = "/metrics";
 };
 
 // What one attempt asks differently from the client's own words.
@@ -46,9 +36,6 @@ struct Ask {
   std::string_view upstream_model = {};
   // Spliced in for the client's own, or added; nothing leaves it as it is.
   std::optional<Tokens> output_limit = {};
-  // Text already delivered, JSON-escaped, that the engine goes on from; empty
-  // at the beginning of an answer. Requires what Capabilities say.
-  std::string_view continuation = {};
 };
 
 struct UpstreamHeader {

@@ -36,36 +36,11 @@ void splice_stream_with_usage(const Question& question, BodySplice& splice) {
   }
 }
 
-Status splice_continuation(const Question& question, std::string_view body,
-                           std::string_view continuation, BodySplice& splice) {
-  if (question.dialect == Dialect::completion) {
-    const auto prompt = question.prompt_field.value;
-    if (!prompt.present() || body[prompt.begin] != '"') {
-      return invalid_input("only a prompt that is one text can be gone on from");
-    }
-    splice.insert(prompt.end - 1, continuation);
-    return {};
-  }
-  if (question.messages == 0 || question.ends_with_assistant) {
-    return invalid_input("a conversation must end with its user to be gone on from");
-  }
-  std::string message = R"(,{"role":"assistant","content":")";
-  message.append(continuation);
-  message += "\"}";
-  splice.insert(question.messages_field.value.end - 1, message);
-  return {};
-}
-
 Status OpenAiDialect::write_request(const Question& question, std::string_view body, const Ask& ask,
                                     UpstreamRequest& out) const {
   BodySplice splice(question, body, out);
   splice_model_and_limit(question, ask, splice);
   if (question.stream) splice_stream_with_usage(question, splice);
-  if (!ask.continuation.empty()) {
-    if (auto status = splice_continuation(question, body, ask.continuation, splice); !status) {
-      return status;
-    }
-  }
   splice.finish();
   out.path = openai_path(question.dialect);
   out.streamed = question.stream;

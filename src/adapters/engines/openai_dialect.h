@@ -23,11 +23,6 @@ void splice_model_and_limit(const answer::Question& question, const Ask& ask, Bo
 // see of it: what is not reported cannot be billed right.
 void splice_stream_with_usage(const answer::Question& question, BodySplice& splice);
 
-// Puts the text already delivered where the engine goes on from it.
-// Fails: invalid_input when the question leaves no place for it.
-Status splice_continuation(const answer::Question& question, std::string_view body,
-                           std::string_view continuation, BodySplice& splice);
-
 // Which failure an error is by its status and the words that OpenAI, vLLM,
 // SGLang and the hosted APIs use. A 200 is judged by its words alone.
 answer::FailureReport classify_openai(const EngineError& error);

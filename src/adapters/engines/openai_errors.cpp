@@ -5,6 +5,7 @@
 #include <string>
 
 #include "adapters/engines/openai_dialect.h"
+#include "base/ascii.h"
 #include "core/answer/json_cursor.h"
 
 namespace hanse::engines {
@@ -29,17 +30,11 @@ constexpr std::array<std::string_view, 2> kModelWords = {"model_not_found", "inv
 constexpr std::array<std::string_view, 3> kMoneyWords = {"insufficient_quota",
                                                          "insufficient_balance", "billing"};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return out;
-}
-
 struct Said {
   explicit Said(const EngineError& error)
-      : type(lower(error.type)), code(lower(error.code)), message(lower(error.message)) {}
+      : type(in_lower_case(error.type)),
+        code(in_lower_case(error.code)),
+        message(in_lower_case(error.message)) {}
 
   [[nodiscard]] bool any(Words words) const {
     return std::ranges::any_of(words, [&](std::string_view word) {

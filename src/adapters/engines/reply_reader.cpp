@@ -11,7 +11,6 @@ namespace {
 using answer::ByteRange;
 using answer::Delta;
 using answer::Dialect;
-using answer::Edit;
 using answer::Finish;
 using answer::JsonArray;
 using answer::JsonCursor;

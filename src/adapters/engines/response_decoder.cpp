@@ -6,6 +6,7 @@
 
 #include "adapters/engines/retry_after.h"
 #include "adapters/engines/whole_to_event.h"
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/digest.h"
 
@@ -22,30 +23,18 @@ constexpr std::size_t kRereadBytesMax = std::size_t{32} << 20U;
 
 enum class Media : std::uint8_t { events, json, page, unknown };
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 bool ends_like(std::string_view type, std::string_view ending) {
   return type.size() >= ending.size() &&
-         std::ranges::equal(type.substr(type.size() - ending.size()), ending, {}, lower);
-}
-bool is_like(std::string_view type, std::string_view word) {
-  return type.size() == word.size() && ends_like(type, word);
+         equal_but_for_case(type.substr(type.size() - ending.size()), ending);
 }
 
 Media media_of(std::string_view content_type) {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  while (type.ends_with(' ')) type.remove_suffix(1);
-  if (is_like(type, "text/event-stream")) return Media::events;
-  if (is_like(type, "application/json") || ends_like(type, "+json")) return Media::json;
-  if (is_like(type, "text/html") || is_like(type, "application/xhtml+xml")) return Media::page;
+  const std::string_view type = trimmed(content_type.substr(0, content_type.find(';')));
+  if (equal_but_for_case(type, "text/event-stream")) return Media::events;
+  if (equal_but_for_case(type, "application/json") || ends_like(type, "+json")) return Media::json;
+  if (equal_but_for_case(type, "text/html") || equal_but_for_case(type, "application/xhtml+xml"))
+    return Media::page;
   return Media::unknown;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 // Line ends are only blanks between JSON's tokens, but would end a field of the
@@ -113,7 +102,7 @@ Step ResponseDecoder::next_by_mode(Delta& delta) {
 
 // Without a content type to go by, the first bytes tell.
 std::optional<Step> ResponseDecoder::sniff() {
-  const std::string_view begin = trim(input_);
+  const std::string_view begin = trimmed(input_, kBlanksAndLineEnds);
   if (begin.empty()) {
     if (!body_over_) return Step::more;
     return fail_with(how_ended_ == BodyEnd::cut ? Failure::reset : Failure::bad_answer,
@@ -131,7 +120,8 @@ Step ResponseDecoder::next_event(Delta& delta) {
     if (found == SseSplitter::Found::more && body_over_) {
       found = splitter_.finish(event);
       // Half an event is no event, but a forgotten last line end is forgiven.
-      const bool said_done = found == SseSplitter::Found::event && trim(event.data) == "[DONE]";
+      const bool said_done =
+          found == SseSplitter::Found::event && trimmed(event.data, kBlanksAndLineEnds) == "[DONE]";
       return said_done ? finish_with(Step::done) : next_of_events_end();
     }
     if (found == SseSplitter::Found::more) return Step::more;
@@ -139,7 +129,7 @@ Step ResponseDecoder::next_event(Delta& delta) {
       return fail_with(Failure::oversize, "an event past the bound");
     }
     if (!event.id.empty() && is_repeated(event.id)) continue;
-    std::string_view data = trim(event.data);
+    std::string_view data = trimmed(event.data, kBlanksAndLineEnds);
     if (data.empty()) continue;
     if (event.has_line_feeds) {
       kept_.assign(data);
@@ -236,7 +226,7 @@ Step ResponseDecoder::take_whole(Delta& delta) {
   }
   if (!body_over_) return Step::more;
   if (how_ended_ == BodyEnd::cut) return fail_with(Failure::reset, "cut in a whole reply");
-  const std::string_view json = trim(kept_);
+  const std::string_view json = trimmed(kept_, kBlanksAndLineEnds);
   if (json.empty()) return fail_with(Failure::bad_answer, "the body is empty");
 
   ErrorWords words;
@@ -253,7 +243,7 @@ Step ResponseDecoder::take_whole(Delta& delta) {
   }
   if (options_->whole_replies == WholeReplies::into_events) {
     blank_line_ends(kept_);
-    kept_ = events_of_whole(trim(kept_), options_->dialect);
+    kept_ = events_of_whole(trimmed(kept_, kBlanksAndLineEnds), options_->dialect);
     input_ = kept_;
     mode_ = Mode::lines_of_whole;
     return take_line_of_whole(delta);
@@ -283,7 +273,7 @@ Step ResponseDecoder::take_error_body() {
   if (!body_over_) return Step::more;
 
   ErrorWords words;
-  if (!read_error_body(trim(kept_), words)) words = {};
+  if (!read_error_body(trimmed(kept_, kBlanksAndLineEnds), words)) words = {};
   return fail_by_words(words);
 }
 

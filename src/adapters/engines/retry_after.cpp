@@ -5,16 +5,12 @@
 #include <charconv>
 #include <cstdint>
 
+#include "base/ascii.h"
+
 namespace hanse::engines {
 namespace {
 
 constexpr std::int64_t kSecondsPerDay = 86'400;
-
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
 
 Duration bounded(std::int64_t wait_seconds) {
   return seconds(std::clamp<std::int64_t>(wait_seconds, 0, kSecondsPerDay));
@@ -30,7 +26,7 @@ std::optional<Duration> read_seconds(std::string_view value) {
   if (!fraction.empty() && !is_fraction) return std::nullopt;
   std::int64_t whole = kSecondsPerDay;
   std::from_chars(value.data(), value.data() + digits, whole);
-  const bool above = is_fraction && fraction.find_first_not_of("0", 1) != std::string_view::npos;
+  const bool above = is_fraction && fraction.find_first_not_of('0', 1) != std::string_view::npos;
   return bounded(std::min(whole, kSecondsPerDay) + (above ? 1 : 0));
 }
 
@@ -114,7 +110,7 @@ std::int64_t days_from_civil(std::int64_t year, std::int64_t month, std::int64_t
 }  // namespace
 
 std::optional<Duration> read_retry_after(std::string_view value, WallTime now) {
-  value = trim(value);
+  value = trimmed(value);
   if (value.empty() || value.size() > 64) return std::nullopt;
   if (const auto wait = read_seconds(value)) return wait;
   const auto date = read_date(value);

@@ -170,7 +170,7 @@ std::string Endpoint::to_string() const {
 
 std::string Origin::authority() const {
   const bool v6 = host.find(':') != std::string::npos;
-  const std::string name = v6 ? fmt::format("[{}]", host) : host;
+  std::string name = v6 ? fmt::format("[{}]", host) : host;
   if (!unix_path.empty() || port == (tls ? 443 : 80)) return name;
   return fmt::format("{}:{}", name, port);
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "adapters/http/message.h"
+#include "base/ascii.h"
 
 namespace hanse::http {
 
@@ -40,11 +41,7 @@ constexpr std::uint32_t kKnownLengths = [] {
 
 constexpr bool in(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
-constexpr bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_alphanumeric(char c) { return is_letter(c) || is_digit(c); }
 
 constexpr std::array<bool, 256> kTokenCharacters = [] {
   std::array<bool, 256> token{};
@@ -58,9 +55,7 @@ constexpr std::array<bool, 256> kTokenCharacters = [] {
 // Whether `name`, in small letters and with '-' for '_', is `known`.
 bool resembles(std::string_view name, std::string_view known) {
   for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    const char folded =
-        c == '_' ? '-' : (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c;
+    const char folded = name[i] == '_' ? '-' : to_lower(name[i]);
     if (folded != known[i]) return false;
   }
   return true;

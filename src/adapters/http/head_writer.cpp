@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "adapters/http/framing_rules.h"
+#include "base/ascii.h"
 
 namespace hanse::http {
 
@@ -77,11 +78,10 @@ std::string_view DateText::at(WallTime time) {
 }
 
 ChunkLine::ChunkLine(std::size_t size) : at_(text_.size()) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   text_[--at_] = '\n';
   text_[--at_] = '\r';
   do {
-    text_[--at_] = kDigits[size % 16];
+    text_[--at_] = kHexDigits[size % 16];
     size /= 16;
   } while (size != 0);
 }

@@ -1,14 +1,9 @@
 #include "adapters/http/message.h"
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace hanse::http {
-
-namespace {
-
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-}  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;

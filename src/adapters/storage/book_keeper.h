@@ -99,9 +99,4 @@ class BookKeeper {
 Result<ledger::Position> book_all(ledger::EntrySource& source, Books& books,
                                   std::size_t batch_rows = 4'000);
 
-// Whether the books show the balances that `ledger` has.
-// Fails: conflict, naming the first account that differs. For a store that
-// keeps one journal only.
-Status agrees(Books& books, const ledger::Ledger& ledger);
-
 }  // namespace hanse::storage

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adapters/storage/memory_books.h"
+#include "adapters/storage/testing/agrees.h"
 #include "core/ledger/testing/kept_source.h"
 #include "core/ledger/testing/simulated_shard.h"
 

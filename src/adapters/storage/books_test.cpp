@@ -12,6 +12,7 @@
 #include "adapters/storage/book_keeper.h"
 #include "adapters/storage/memory_books.h"
 #include "adapters/storage/sqlite_books.h"
+#include "adapters/storage/testing/agrees.h"
 #include "core/ledger/testing/kept_source.h"
 #include "core/ledger/testing/seeds.h"
 #include "core/ledger/testing/simulated_shard.h"

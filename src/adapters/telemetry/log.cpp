@@ -22,6 +22,7 @@
 
 #include "adapters/telemetry/redaction.h"
 #include "base/check.h"
+#include "base/decimal.h"
 
 namespace hanse::telemetry {
 namespace {
@@ -41,23 +42,6 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-// An integer of 10^-decimals without needless zeros.
-void append_decimal(std::int64_t number, unsigned decimals, std::string& out) {
-  std::int64_t scale = 1;
-  for (unsigned i = 0; i < decimals; ++i) scale *= 10;
-  const std::int64_t whole = number / scale;
-  std::int64_t rest = number % scale;
-  if (number < 0 && whole == 0) out += '-';
-  fmt::format_to(std::back_inserter(out), "{}", whole);
-  if (rest == 0) return;
-  rest = rest < 0 ? -rest : rest;
-  while (rest % 10 == 0) {
-    rest /= 10;
-    --decimals;
-  }
-  fmt::format_to(std::back_inserter(out), ".{:0{}}", rest, decimals);
-}
-
 // Both formats write numbers alike and quote what could hold a blank; in JSON
 // every text is quoted.
 void append_value(const LogField& field, LogFormat format, std::string& out) {
@@ -74,7 +58,6 @@ void append_value(const LogField& field, LogFormat format, std::string& out) {
     case LogField::Kind::detail: return append_quoted(redacted(field.text(), kDetailBytesMax), out);
     case LogField::Kind::number:
     case LogField::Kind::decimal: return append_decimal(field.number(), field.decimals(), out);
-    case LogField::Kind::boolean: out += field.number() != 0 ? "true" : "false"; return;
   }
 }
 
@@ -231,11 +214,6 @@ LogField LogField::of_number(Literal key, std::int64_t number) {
   field.number_ = number;
   return field;
 }
-LogField LogField::of_boolean(Literal key, bool value) {
-  LogField field(Kind::boolean, key.text());
-  field.number_ = value ? 1 : 0;
-  return field;
-}
 LogField LogField::of_duration(Literal key, Duration duration) {
   LogField field(Kind::decimal, key.text());
   field.number_ = duration.count() / 1'000;
@@ -244,27 +222,10 @@ LogField LogField::of_duration(Literal key, Duration duration) {
   field.unit_size_ = 3;
   return field;
 }
-LogField LogField::of_money(Literal key, Money amount, ledger::Currency currency) {
-  LogField field(Kind::decimal, key.text());
-  field.number_ = amount.count();
-  field.decimals_ = 9;
-  field.unit_[0] = '_';
-  std::transform(currency.letters.begin(), currency.letters.end(), field.unit_.begin() + 1,
-                 [](char c) { return static_cast<char>(c - 'A' + 'a'); });
-  field.unit_size_ = 4;
-  return field;
-}
-
 namespace field {
 
-LogField tenant(std::string_view name) { return LogField::of_name("tenant", name); }
-LogField key(std::string_view name) { return LogField::of_name("key", name); }
-LogField alias(std::string_view name) { return LogField::of_name("alias", name); }
 LogField site(std::string_view name) { return LogField::of_name("site", name); }
-LogField supplier(std::string_view name) { return LogField::of_name("supplier", name); }
-LogField rule(std::string_view name) { return LogField::of_name("rule", name); }
 LogField address(std::string_view address) { return LogField::of_name("address", address); }
-LogField version(std::string_view version) { return LogField::of_name("version", version); }
 
 LogField request(const ledger::RequestId& id) {
   const auto chars = ledger::to_chars(id);
@@ -273,31 +234,11 @@ LogField request(const ledger::RequestId& id) {
 LogField snapshot(const Sha256& digest) {
   return LogField::of_short_name("snapshot", to_hex(digest).substr(0, kSnapshotDigits));
 }
-LogField end(dispatch::End end) { return LogField::of_name("end", to_string(end)); }
 LogField failure(answer::Failure failure) {
   return LogField::of_name("failure", to_string(failure));
 }
-LogField circuit(fleet::Circuit circuit) {
-  return LogField::of_name("circuit", to_string(circuit));
-}
-LogField error(const Error& error) { return LogField::of_name("error", to_string(error.code)); }
 LogField http_status(std::int32_t status) { return LogField::of_number("http_status", status); }
-LogField tokens(TokenKind kind, Tokens tokens) {
-  switch (kind) {
-    case TokenKind::prompt: return LogField::of_number("prompt_tokens", tokens.count());
-    case TokenKind::cached_read: return LogField::of_number("cached_read_tokens", tokens.count());
-    case TokenKind::cache_write: return LogField::of_number("cache_write_tokens", tokens.count());
-    case TokenKind::output: return LogField::of_number("output_tokens", tokens.count());
-    case TokenKind::reasoning: return LogField::of_number("reasoning_tokens", tokens.count());
-  }
-  return LogField::of_number("tokens", tokens.count());
-}
-LogField charged(Money amount, ledger::Currency currency) {
-  return LogField::of_money("charged", amount, currency);
-}
-
 LogField count(Literal key, std::int64_t count) { return LogField::of_number(key, count); }
-LogField flag(Literal key, bool value) { return LogField::of_boolean(key, value); }
 LogField duration(Literal key, Duration duration) { return LogField::of_duration(key, duration); }
 
 LogField path(std::string_view path) { return LogField::of_detail("path", path); }

@@ -10,10 +10,10 @@
 // a bounded queue to a writer thread, and the oldest are dropped (and counted)
 // when it is full. Nothing on the path of a healthy request logs at `info`.
 //
-// Text:  2026-11-23T04:36:01.250Z info  site closed its circuit site=hamburg
-// JSON:  {"time":"2026-11-23T04:36:01.250Z","level":"info",
-//         "message":"site closed its circuit","site":"hamburg"}   (one line)
-// Fields with a unit carry it in their name: took_ms, charged_eur.
+// Text:  2026-11-23T04:36:01.250Z warning an attempt failed site=hamburg
+// JSON:  {"time":"2026-11-23T04:36:01.250Z","level":"warning",
+//         "message":"an attempt failed","site":"hamburg"}   (one line)
+// Fields with a unit carry it in their name: limit_ms.
 //
 // One place logs: the driver. May be called from any thread.
 #pragma once
@@ -28,14 +28,9 @@
 #include <string_view>
 
 #include "base/digest.h"
-#include "base/money.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "base/usage.h"
 #include "core/answer/failure.h"
-#include "core/dispatch/record.h"
-#include "core/fleet/health.h"
-#include "core/ledger/account.h"
 #include "core/ledger/request_id.h"
 
 namespace hanse::telemetry {
@@ -61,7 +56,7 @@ class Literal {
 // its argument, so it lives for one call.
 class LogField {
  public:
-  enum class Kind : std::uint8_t { name, detail, number, decimal, boolean };
+  enum class Kind : std::uint8_t { name, detail, number, decimal };
 
   [[nodiscard]] std::string_view key() const { return key_; }
   [[nodiscard]] Kind kind() const { return kind_; }
@@ -69,15 +64,13 @@ class LogField {
   [[nodiscard]] std::int64_t number() const { return number_; }
   // What a decimal's number counts: 10^-decimals() of the unit in its key.
   [[nodiscard]] std::uint8_t decimals() const { return decimals_; }
-  // Appended to the key: "_ms", "_eur".
+  // Appended to the key: "_ms".
   [[nodiscard]] std::string_view unit() const { return {unit_.data(), unit_size_}; }
 
   static LogField of_name(Literal key, std::string_view name);
   static LogField of_detail(Literal key, std::string_view detail);
   static LogField of_number(Literal key, std::int64_t number);
-  static LogField of_boolean(Literal key, bool value);
   static LogField of_duration(Literal key, Duration duration);
-  static LogField of_money(Literal key, Money amount, ledger::Currency currency);
   // Copied into the field. Requires: at most kInlineCharsMax characters.
   static LogField of_short_name(Literal key, std::string_view name);
 
@@ -101,28 +94,16 @@ class LogField {
 namespace field {
 
 // Names as the configuration gives them; anything else is withheld.
-LogField tenant(std::string_view name);
-LogField key(std::string_view name);  // the key's name, never the key
-LogField alias(std::string_view name);
 LogField site(std::string_view name);
-LogField supplier(std::string_view name);
-LogField rule(std::string_view name);
 LogField address(std::string_view address);  // of a listener: "127.0.0.1:8411"
-LogField version(std::string_view version);
 
 LogField request(const ledger::RequestId& id);
 LogField snapshot(const Sha256& digest);  // its first 12 digits
-LogField end(dispatch::End end);
 LogField failure(answer::Failure failure);
-LogField circuit(fleet::Circuit circuit);
-LogField error(const Error& error);  // its code; the message may quote a client
 LogField http_status(std::int32_t status);
-LogField tokens(TokenKind kind, Tokens tokens);
-LogField charged(Money amount, ledger::Currency currency);
 
 // Any number, under a name that stands in the source.
 LogField count(Literal key, std::int64_t count);
-LogField flag(Literal key, bool value);
 LogField duration(Literal key, Duration duration);  // `key` + "_ms"
 
 // A sentence about the configuration, a file or the system: a diagnostic of a

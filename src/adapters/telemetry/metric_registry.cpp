@@ -6,17 +6,19 @@
 #include <iterator>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/check.h"
+#include "base/decimal.h"
 
 namespace hanse::telemetry {
 namespace {
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool may_begin_word(char c) { return is_letter(c) || c == '_'; }
 
 bool is_metric_word(std::string_view word) {
-  return !word.empty() && is_letter(word[0]) &&
-         std::all_of(word.begin(), word.end(), [](char c) { return is_letter(c) || is_digit(c); });
+  return !word.empty() && may_begin_word(word[0]) &&
+         std::all_of(word.begin(), word.end(),
+                     [](char c) { return may_begin_word(c) || is_digit(c); });
 }
 
 // Source: "Exposition formats", Prometheus documentation, text format 0.0.4:
@@ -43,24 +45,6 @@ void append_label(std::string_view name, std::string_view value, std::string& ou
   out += "=\"";
   append_escaped(value, Place::label, out);
   out += '"';
-}
-
-// An integer of 10^-decimals, exactly: 1500 with three decimals is 1.5.
-void append_decimal(std::int64_t value, unsigned decimals, std::string& out) {
-  std::uint64_t scale = 1;
-  for (unsigned i = 0; i < decimals; ++i) scale *= 10;
-  const bool negative = value < 0;
-  const auto magnitude =
-      negative ? ~static_cast<std::uint64_t>(value) + 1U : static_cast<std::uint64_t>(value);
-  fmt::format_to(std::back_inserter(out), "{}{}", negative ? "-" : "", magnitude / scale);
-  std::uint64_t rest = magnitude % scale;
-  if (rest == 0) return;
-  unsigned digits = decimals;
-  while (rest % 10 == 0) {
-    rest /= 10;
-    --digits;
-  }
-  fmt::format_to(std::back_inserter(out), ".{:0{}}", rest, digits);
 }
 
 struct Sample {

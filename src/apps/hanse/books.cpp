@@ -62,6 +62,18 @@ ordered_json json_of(const std::vector<storage::OwedLine>& lines) {
   return array;
 }
 
+ordered_json json_of(const std::vector<storage::MarginLine>& lines) {
+  ordered_json array = ordered_json::array();
+  for (const storage::MarginLine& line : lines) {
+    array.push_back({{"name", fmt::format("{}", fmt::join(line.names, "/"))},
+                     {"currency", line.currency.text()},
+                     {"charged", storage::to_decimal(line.charged)},
+                     {"cost", storage::to_decimal(line.cost)},
+                     {"margin", storage::to_decimal(line.margin())}});
+  }
+  return array;
+}
+
 ordered_json json_of(const storage::BalanceReport& report) {
   ordered_json totals = ordered_json::array();
   for (const storage::CurrencyReport& total : report.totals) {
@@ -83,6 +95,9 @@ ordered_json json_of(const storage::BalanceReport& report) {
           {"keys", json_of(report.keys)},
           {"suppliers", json_of(report.suppliers)},
           {"sites", json_of(report.sites)},
+          {"tenant_margins", json_of(report.tenant_margins)},
+          {"project_margins", json_of(report.project_margins)},
+          {"key_margins", json_of(report.key_margins)},
           {"totals", totals}};
 }
 
@@ -279,8 +294,15 @@ int books_rebuild(const BooksOptions& options) {
                 fmt::format("{} cannot take the place of the old books: {}", fresh.string(),
                             trouble.message())});
   }
-  fmt::print("rebuilt {} out of {} entries, digest {}\n", place->files.database.string(),
-             reader->position().count(), to_hex(digest).substr(0, 16));
+  if (options.json) {
+    const ordered_json done = {{"database", place->files.database.string()},
+                               {"entries", reader->position().count()},
+                               {"digest", to_hex(digest)}};
+    fmt::print("{}\n", done.dump(2));
+  } else {
+    fmt::print("rebuilt {} out of {} entries, digest {}\n", place->files.database.string(),
+               reader->position().count(), to_hex(digest).substr(0, 16));
+  }
   return kDone;
 }
 

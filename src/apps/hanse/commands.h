@@ -48,6 +48,7 @@ int books_rebuild(const BooksOptions& options);
 
 struct ReplayOptions {
   std::filesystem::path recording;
+  bool json = false;
 };
 int replay(const ReplayOptions& options);
 

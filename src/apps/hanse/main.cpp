@@ -1,8 +1,11 @@
 // The command line. Verbs are in files of their own; this one only says what
 // they are called and what they take.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "apps/hanse/commands.h"
 #include "base/version.h"
@@ -39,6 +42,12 @@ void add_config(CLI::App& verb, Files& files) {
       ->check(CLI::ExistingFile);
 }
 
+// What stands under a verb's options: the command, and what it does if that is
+// not plain.
+void add_example(CLI::App& verb, const std::string& command, const std::string& meaning = "") {
+  verb.footer("Example:\n  " + command + "\n" + (meaning.empty() ? "" : "      " + meaning + "\n"));
+}
+
 int run(int argc, char** argv) {
   CLI::App app{kAbout, "hanse"};
   app.footer(kExamples);
@@ -53,11 +62,13 @@ int run(int argc, char** argv) {
       "--record", serve.recording_file,
       "Write events and decisions (sizes and digests, never content) to this file,\n"
       "for `hanse replay --recording FILE --check`");
+  add_example(*serve_verb, "hanse serve config/four-sites.toml --record run.rec");
 
   hanse::app::CheckOptions check;
   CLI::App* check_verb = app.add_subcommand("check", "Check a configuration without starting");
   add_files(*check_verb, check.files);
   check_verb->add_flag("--json", check.json, "Diagnostics as a JSON array");
+  add_example(*check_verb, "hanse check gateway.toml tenants.toml", "two files, one configuration");
 
   hanse::app::ExplainOptions explain;
   CLI::App* explain_verb =
@@ -65,6 +76,8 @@ int run(int argc, char** argv) {
   explain_verb->add_option("ID", explain.id, "The x-request-id of the reply")->required();
   add_config(*explain_verb, explain.files);
   explain_verb->add_flag("--json", explain.json, "As JSON");
+  add_example(*explain_verb, "hanse explain req_... --config config/four-sites.toml",
+              "asks the gateway that runs with this configuration");
 
   CLI::App* keys_verb = app.add_subcommand("keys", "API keys");
   keys_verb->require_subcommand(1);
@@ -73,6 +86,9 @@ int run(int argc, char** argv) {
       keys_verb->add_subcommand("new", "Make a key: print it once, and the hash to store");
   keys_new_verb->add_option("--prefix", keys_new.prefix, "What the key begins with");
   keys_new_verb->add_flag("--json", keys_new.json, "As JSON");
+  add_example(*keys_verb, "hanse keys new");
+  add_example(*keys_new_verb, "hanse keys new --prefix hk-acme",
+              "the hash goes into [tenant.<tenant>.project.<project>.key.<key>]");
 
   CLI::App* books_verb = app.add_subcommand("books", "Who owes what");
   books_verb->require_subcommand(1);
@@ -89,9 +105,12 @@ int run(int argc, char** argv) {
       add_books("verify", "Check the journal alone: chain, sums, each request posted once");
   CLI::App* rebuild_verb =
       add_books("rebuild", "Make the books anew out of the journal; stop the gateway before");
-  for (CLI::App* verb : {balance_verb, journal_verb, verify_verb}) {
+  for (CLI::App* verb : {balance_verb, journal_verb, verify_verb, rebuild_verb}) {
     verb->add_flag("--json", books.json, "As JSON");
+    add_example(*verb, fmt::format("hanse books {} --config config/four-sites.toml --json",
+                                   verb->get_name()));
   }
+  add_example(*books_verb, "hanse books balance --config config/four-sites.toml");
   journal_verb->add_option("--after", books.after, "Begin behind this entry");
   journal_verb->add_option("--limit", books.limit, "So many postings at most");
 
@@ -105,7 +124,14 @@ int run(int argc, char** argv) {
   replay_verb->add_flag("--check", check_recording, "Compare every decision, bit for bit")
       ->required();
 
+  replay_verb->add_flag("--json", replay.json, "As JSON");
+  add_example(*replay_verb, "hanse replay --recording run.rec --check",
+              "run.rec was written by `hanse serve FILE --record run.rec`");
+
   CLI::App* version_verb = app.add_subcommand("version", "Print the version");
+  bool version_json = false;
+  version_verb->add_flag("--json", version_json, "As JSON");
+  add_example(*version_verb, "hanse version --json");
 
   CLI11_PARSE(app, argc, argv);
   if (serve_verb->parsed()) return hanse::serve::serve(serve);
@@ -118,7 +144,10 @@ int run(int argc, char** argv) {
   if (rebuild_verb->parsed()) return hanse::app::books_rebuild(books);
   if (replay_verb->parsed()) return hanse::app::replay(replay);
   if (version_verb->parsed()) {
-    std::printf("hanse %s (%s)\n", hanse::kVersion.data(), hanse::kBuild.data());
+    fmt::print(fmt::runtime(version_json ? R"({{"version":"{}","build":"{}"}})"
+                                           "\n"
+                                         : "hanse {} ({})\n"),
+               hanse::kVersion, hanse::kBuild);
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
 #include "adapters/config/snapshot.h"
@@ -11,6 +12,28 @@
 #include "drivers/serve/surroundings.h"
 
 namespace hanse::app {
+namespace {
+
+nlohmann::ordered_json json_of(const replay::RecordingReport& report) {
+  nlohmann::ordered_json json = {{"same", report.same()},
+                                 {"events", report.events},
+                                 {"actions", report.actions},
+                                 {"cut", report.cut},
+                                 {"lasted_ns", report.lasted.count()}};
+  if (report.difference) {
+    const replay::RecordingReport::Difference& difference = *report.difference;
+    // Digests are 64 bits, and JSON's readers are sure of 53.
+    json["difference"] = {{"event", difference.event},
+                          {"at", to_iso8601(difference.at.wall)},
+                          {"kind", difference.kind},
+                          {"recorded", fmt::format("{:016x}", difference.recorded)},
+                          {"decided", fmt::format("{:016x}", difference.decided)},
+                          {"actions", difference.actions}};
+  }
+  return json;
+}
+
+}  // namespace
 
 int replay(const ReplayOptions& options) {
   std::ifstream in(options.recording, std::ios::binary);
@@ -32,7 +55,11 @@ int replay(const ReplayOptions& options) {
     fmt::print(stderr, "hanse: {}\n", report.error().message);
     return kFailed;
   }
-  fmt::print("{}", replay::describe(*report));
+  if (options.json) {
+    fmt::print("{}\n", json_of(*report).dump(2));
+  } else {
+    fmt::print("{}", replay::describe(*report));
+  }
   return report->same() ? kDone : kFailed;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace hanse::answer {
@@ -50,14 +51,6 @@ const char* skip_plain(const char* p, const char* end) {
   return p;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_high_surrogate(std::uint32_t unit) { return unit >= 0xD800 && unit < 0xDC00; }
 bool is_low_surrogate(std::uint32_t unit) { return unit >= 0xDC00 && unit < 0xE000; }
 
@@ -183,7 +176,7 @@ bool JsonCursor::read_unit(const char*& p, std::uint32_t& unit) {
   if (end_ - p < 6 || p[0] != '\\' || p[1] != 'u') return fail_there(p, kBadEscape);
   unit = 0;
   for (int i = 2; i < 6; ++i) {
-    const int digit = hex_digit(p[i]);
+    const int digit = hex_value(p[i]);
     if (digit < 0) return fail_there(p, kBadEscape);
     unit = unit * 16 + static_cast<std::uint32_t>(digit);
   }

@@ -1,6 +1,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/ascii.h"
 #include "core/answer/json_cursor.h"
 
 namespace hanse::answer {
@@ -137,7 +138,6 @@ std::size_t unescaped_size(const JsonString& string) {
 }
 
 void append_escaped(std::string_view text, std::string& out) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   while (!text.empty()) {
     std::size_t plain = 0;
     while (plain < text.size() && stands_for_itself(text[plain])) ++plain;
@@ -152,8 +152,8 @@ void append_escaped(std::string_view text, std::string& out) {
       out += "\\n";
     } else if (byte < 0x20 || byte == 0x7F) {
       out += "\\u00";
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 0xFU];
+      out += kHexDigits[byte >> 4U];
+      out += kHexDigits[byte & 0xFU];
     } else if (const std::size_t length = utf8_length(text); length > 0) {
       out.append(text.substr(0, length));
       text.remove_prefix(length);

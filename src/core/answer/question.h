@@ -50,8 +50,7 @@ struct Question {
   std::int32_t generations = 1;  // that the engine makes for each: `best_of` may exceed `n`
   std::int32_t prompts = 1;      // of a completion, `prompt` may be a list
   std::int32_t messages = 0;
-  bool ends_with_assistant = false;  // the last message is the assistant's
-  std::int32_t images = 0;           // and other media: audio, video, files
+  std::int32_t images = 0;  // and other media: audio, video, files
   // Of all text in messages, prompts, tools and schemas: what bounds the
   // prompt tokens. Media are counted above instead.
   std::int64_t prompt_bytes = 0;

@@ -14,7 +14,7 @@ Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasur
     : options_(options),
       ledger_(ledger),
       treasurer_(treasurer),
-      holds_(treasurer, {.open_holds_max = options.requests_max, .lease_ahead = Money()}),
+      holds_(treasurer, {.open_holds_max = options.requests_max}),
       numbers_(ledger_.epoch()),
       rates_(snapshot->tenants),
       requests_(options.requests_max),

@@ -313,11 +313,6 @@ class IdCheck {
   std::string failed_;
 };
 
-gate::LabelSet all_labels(const gate::LabelVocabulary& vocabulary) {
-  return vocabulary.all(gate::Dimension::data) | vocabulary.all(gate::Dimension::subjects) |
-         vocabulary.all(gate::Dimension::categories);
-}
-
 }  // namespace
 
 Status check_record(const Record& record, const Snapshot& snapshot) {
@@ -330,7 +325,7 @@ Status check_record(const Record& record, const Snapshot& snapshot) {
     check.require(snapshot.tenants.keys[record.key].tenant == record.tenant,
                   "its key is not its tenant's");
   }
-  check.require((record.labels - all_labels(snapshot.labels)).empty(),
+  check.require((record.labels - snapshot.labels.all()).empty(),
                 "it carries a label that is not in the vocabulary");
   check.exclusions(record.excluded);
   for (const AttemptRecord& attempt : record.attempts) check.attempt(attempt);

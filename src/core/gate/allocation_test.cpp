@@ -1,23 +1,9 @@
 // Asking the gate allocates nothing, not even when a certificate ends.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "base/testing/allocations.h"
 #include "core/gate/gate.h"
 #include "core/gate/testing/four_sites.h"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace hanse::gate {
 namespace {
@@ -29,14 +15,14 @@ TEST(GateAllocates, NothingOnceTheAnswersPlaceIsThere) {
   const Question question{PolicyId(0), world.read("personal; subjects=EU")};
   BitSet permitted;
   gate.permitted_sites(question, testing::day(0), permitted);
-  const std::size_t before = allocations;
+  const std::size_t before = allocations_so_far();
   for (int day = 0; day < 300; ++day) {
     gate.permitted_sites(question, testing::day(day), permitted);
     for (std::size_t site = 0; site < 4; ++site) {
       static_cast<void>(gate.permit(question, SiteId(site), testing::day(day)));
     }
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocations_so_far(), before);
 }
 
 }  // namespace

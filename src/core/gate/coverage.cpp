@@ -25,11 +25,6 @@ std::vector<WallTime> instants(const fleet::Fleet& fleet, WallTime now) {
   return times;
 }
 
-LabelSet all_labels(const LabelVocabulary& vocabulary) {
-  return vocabulary.all(Dimension::data) | vocabulary.all(Dimension::subjects) |
-         vocabulary.all(Dimension::categories);
-}
-
 // The policy that has `rule` alone, and for every request.
 Policies only(const Rule& rule) {
   Policies policies;
@@ -71,7 +66,7 @@ std::vector<RuleFinding> dead_rules(const catalog::Catalog& catalog, const fleet
                                     std::span<const Bearer> bearers, WallTime now) {
   using Kind = RuleFinding::Kind;
   const World world{catalog, fleet, vocabulary, instants(fleet, now)};
-  const LabelSet most = all_labels(vocabulary);
+  const LabelSet most = vocabulary.all();
   std::vector<RuleFinding> findings;
   policies.for_each([&](PolicyId id, const Policy& policy) {
     if (std::ranges::find(bearers, id, &Bearer::policy) == bearers.end()) {

@@ -1,5 +1,6 @@
 #include "core/gate/labels.h"
 
+#include "base/ascii.h"
 #include "base/nearest_word.h"
 
 #include <fmt/format.h>
@@ -13,19 +14,11 @@ namespace {
 
 constexpr std::string_view kNone = "none";
 constexpr std::string_view kUnknown = "unknown";
-constexpr std::string_view kBlanks = " \t";
 constexpr std::array kDimensions = {Dimension::data, Dimension::subjects, Dimension::categories};
 constexpr std::array<std::string_view, 3> kDimensionNames = {"data", "subjects", "categories"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool equal_but_for_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 bool is_word_letter(char c) {
-  const char l = lower(c);
-  return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
 }
 
 // What the client sent, short and printable, to be put into a message.
@@ -47,11 +40,9 @@ struct Piece {
   [[nodiscard]] std::size_t position() const { return offset + 1; }
 };
 
-Piece trimmed(Piece piece) {
+Piece without_blanks(Piece piece) {
   const std::size_t begin = std::min(piece.text.find_first_not_of(kBlanks), piece.text.size());
-  const std::size_t end = piece.text.find_last_not_of(kBlanks);
-  const std::size_t length = end == std::string_view::npos ? 0 : end + 1 - begin;
-  return {piece.text.substr(begin, length), piece.offset + begin};
+  return {trimmed(piece.text), piece.offset + begin};
 }
 
 // Takes the piece up to the next `separator` off `rest`; `more` says whether
@@ -59,7 +50,7 @@ Piece trimmed(Piece piece) {
 Piece take(Piece& rest, char separator, bool& more) {
   const std::size_t at = rest.text.find(separator);
   more = at != std::string_view::npos;
-  const Piece piece = trimmed({rest.text.substr(0, at), rest.offset});
+  const Piece piece = without_blanks({rest.text.substr(0, at), rest.offset});
   const std::size_t used = more ? at + 1 : rest.text.size();
   rest = {rest.text.substr(used), rest.offset + used};
   return piece;
@@ -76,7 +67,7 @@ std::optional<Dimension> dimension_of(std::string_view name) {
 Result<Dimension> take_dimension(Piece& part) {
   const std::size_t equals = part.text.find('=');
   if (equals == std::string_view::npos) return Dimension::data;
-  const Piece name = trimmed({part.text.substr(0, equals), part.offset});
+  const Piece name = without_blanks({part.text.substr(0, equals), part.offset});
   const auto dimension = dimension_of(name.text);
   if (!dimension) {
     const std::string_view near = nearest_word(name.text, kDimensionNames);
@@ -147,6 +138,12 @@ LabelSet LabelVocabulary::all(Dimension dimension) const {
   return set;
 }
 
+LabelSet LabelVocabulary::all() const {
+  LabelSet labels;
+  for (const Dimension dimension : kDimensions) labels = labels | all(dimension);
+  return labels;
+}
+
 LabelSet LabelVocabulary::complete(LabelSet labels) const {
   if (labels.empty()) return labels;
   LabelSet whole = labels;
@@ -162,7 +159,7 @@ Result<LabelSet> LabelVocabulary::parse(std::string_view text) const {
 }
 
 Result<LabelSet> LabelVocabulary::parse_additions(std::string_view text) const {
-  if (equal_but_for_case(trimmed({text, 0}).text, kNone)) return LabelSet();
+  if (equal_but_for_case(without_blanks({text, 0}).text, kNone)) return LabelSet();
   LabelSet labels;
   Piece rest{text, 0};
   for (bool more_parts = true; more_parts;) {

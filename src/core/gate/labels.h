@@ -66,6 +66,7 @@ class LabelVocabulary {
   // The set of one label; nothing when the word is unknown in `dimension`.
   [[nodiscard]] std::optional<LabelSet> find(Dimension dimension, std::string_view word) const;
   [[nodiscard]] LabelSet all(Dimension dimension) const;
+  [[nodiscard]] LabelSet all() const;
 
   // `labels` with `unknown` where a class or subjects are not named.
   [[nodiscard]] LabelSet complete(LabelSet labels) const;

@@ -26,21 +26,11 @@ bool distinct(std::span<const BudgetLine> lines) {
   return true;
 }
 
-// a + b, or the largest amount.
-Money saturating_add(Money a, Money b) {
-  std::int64_t sum = 0;
-  if (__builtin_add_overflow(a.count(), b.count(), &sum)) {
-    return Money(std::numeric_limits<std::int64_t>::max());
-  }
-  return Money(sum);
-}
-
 }  // namespace
 
 HoldBook::HoldBook(Budget& budget, HoldBookOptions options)
     : budget_(&budget), options_(options), first_free_(kNone) {
   HANSE_CHECK(options_.open_holds_max < kNone);
-  HANSE_CHECK(options_.lease_ahead >= Money(0));
 }
 
 Result<HoldId> HoldBook::open(const BudgetScope& scope, Money amount) {
@@ -57,8 +47,7 @@ Result<HoldId> HoldBook::open(const BudgetScope& scope, Money amount) {
     Line& at = line(lines[level]);
     const Money missing = amount - (at.leased - at.held - at.settled);
     if (missing <= Money(0)) continue;
-    drawn[level] =
-        budget_->draw(lines[level], missing, saturating_add(missing, options_.lease_ahead));
+    drawn[level] = budget_->draw(lines[level], missing, missing);
     at.leased += drawn[level];
     if (drawn[level] >= missing) continue;
     undo(lines, drawn);

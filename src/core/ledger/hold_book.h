@@ -23,9 +23,6 @@ namespace hanse::ledger {
 
 struct HoldBookOptions {
   std::size_t open_holds_max = 65'536;
-  // Leased beyond what a hold needs, so that a remote treasurer is asked
-  // seldom. Zero asks for exactly what is missing: right for one shard.
-  Money lease_ahead{};
 };
 
 // The limits a request counts against: tenant, project, key. A line that is

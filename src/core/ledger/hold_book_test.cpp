@@ -119,9 +119,7 @@ TEST(HoldBookSimulation, NoInterleavingOfShardsPassesALimit) {
     }
     std::deque<HoldBook> shards;
     for (int i = 0; i < 3; ++i) {
-      shards.emplace_back(treasurer, HoldBookOptions{.open_holds_max = 64,
-                                                     .lease_ahead = Money(static_cast<std::int64_t>(
-                                                         random.below(2) * random.below(100)))});
+      shards.emplace_back(treasurer, HoldBookOptions{.open_holds_max = 64});
     }
     std::vector<std::pair<std::size_t, HoldId>> open;
     for (int step = 0; step < 400; ++step) {

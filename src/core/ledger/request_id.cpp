@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/digest.h"
 
@@ -28,12 +29,6 @@ std::int64_t take_big_endian(const std::uint8_t* from, std::size_t bytes) {
   return value;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 }  // namespace
 
 std::string to_string(const JournalId& id) { return to_hex(std::span(id.bytes)); }
@@ -44,8 +39,8 @@ Result<JournalId> parse_journal_id(std::string_view text) {
     return invalid_input("a journal id is 32 hexadecimal digits");
   }
   for (std::size_t i = 0; i < id.bytes.size(); ++i) {
-    const int high = hex_digit(text[2 * i]);
-    const int low = hex_digit(text[2 * i + 1]);
+    const int high = lower_hex_value(text[2 * i]);
+    const int low = lower_hex_value(text[2 * i + 1]);
     if (high < 0 || low < 0) return invalid_input("a journal id is 32 hexadecimal digits");
     id.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
   }

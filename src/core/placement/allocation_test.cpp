@@ -2,23 +2,9 @@
 // eight allocations for a whole request, so none may be spent here.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "base/testing/allocations.h"
 #include "core/placement/placement.h"
 #include "core/placement/testing/small_grid.h"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace hanse::placement {
 namespace {
@@ -47,9 +33,9 @@ TEST_P(EveryStrategyAllocates, NothingInSteadyState) {
                                 testing::usage(40, 60, 20));
   };
   for (int i = 0; i < 200; ++i) serve();
-  const std::size_t before = allocations;
+  const std::size_t before = allocations_so_far();
   for (int i = 0; i < 200; ++i) serve();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocations_so_far(), before);
 }
 
 }  // namespace

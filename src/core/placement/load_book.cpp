@@ -112,7 +112,6 @@ void LoadBook::started(OfferId offer, const Prediction& prediction) {
   Load& load = loads_[offer.value()];
   load.sequences += prediction.sequences;
   load.prefilling += 1;
-  load.prefill_tokens += prediction.prompt - prediction.cached;
   load.outstanding_tokens += prediction.prompt + prediction.output;
 
   SiteLoad& site = sites_[terms_[offer.value()].site.value()];
@@ -125,7 +124,6 @@ void LoadBook::started(OfferId offer, const Prediction& prediction) {
 void LoadBook::prefilled(OfferId offer, const Prediction& prediction) {
   Load& load = loads_[offer.value()];
   load.prefilling -= 1;
-  load.prefill_tokens -= prediction.prompt - prediction.cached;
   HANSE_CHECK(load.prefilling >= 0);
   sites_[terms_[offer.value()].site.value()].prefill_work -= prefill_work(offer, prediction);
 }

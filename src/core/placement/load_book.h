@@ -75,7 +75,6 @@ class LoadBook {
   struct Load {
     std::int32_t sequences = 0;    // under way
     std::int32_t prefilling = 0;   // of them, those whose first token has not come
-    Tokens prefill_tokens{0};      // of prompts whose first token has not come
     Tokens outstanding_tokens{0};  // prompt and expected output of all under way
     // Measured over promised, in 1/65,536: 65,536 says as promised.
     std::int64_t first_token_correction = kOne;

@@ -151,7 +151,7 @@ TEST(LoadBook, AnAttemptWithoutAFirstTokenTeachesNothing) {
   placement.loads().ended(kOffer, prediction, {}, kStart);
   EXPECT_EQ(foretell(placement), prediction);
   EXPECT_EQ(placement.loads().of(kOffer).sequences, 0);
-  EXPECT_EQ(placement.loads().of(kOffer).prefill_tokens, Tokens(0));
+  EXPECT_EQ(placement.loads().of(kOffer).prefilling, 0);
 }
 
 TEST(LoadBook, ANewSnapshotTakesOverWhatWasMeasured) {
@@ -241,7 +241,7 @@ RC_GTEST_PROP(LoadBookProperty, WhatStartsAndEndsLeavesNothing, ()) {
   for (std::size_t i = 0; i < 3; ++i) {
     RC_ASSERT(placement.predict(demand(), OfferId(i)) == fresh.predict(demand(), OfferId(i)));
     RC_ASSERT(placement.loads().of(OfferId(i)).outstanding_tokens == Tokens(0));
-    RC_ASSERT(placement.loads().of(OfferId(i)).prefill_tokens == Tokens(0));
+    RC_ASSERT(placement.loads().of(OfferId(i)).prefilling == 0);
   }
 }
 

@@ -178,21 +178,6 @@ Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant 
   return decision;
 }
 
-std::vector<Candidate> Placement::explain(const Demand& demand, const BitSet& allowed) const {
-  const Workload work = workload(demand);
-  Candidates candidates;
-  gather(demand, work, allowed, candidates);
-  const Field here = field(demand, work, candidates);
-  Ranking ranking(std::max<std::size_t>(prices_.size(), 1));
-  strategy_->rank(here, ranking);
-
-  std::vector<Candidate> explained;
-  for (const Ranked& ranked : ranking.best()) {
-    explained.push_back(candidate(here, ranking.best().front(), ranked));
-  }
-  return explained;
-}
-
 Prediction Placement::predict(const Demand& demand, OfferId offer) const {
   const Workload work = workload(demand);
   const SiteId site = fleet_->offers[offer].site;

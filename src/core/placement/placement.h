@@ -40,10 +40,6 @@ class Placement {
   // Requires: `allowed` is as large as the fleet.
   Decision decide(const Demand& demand, const BitSet& allowed, Instant now);
 
-  // The same question with all candidates in the answer, best first, and
-  // nothing changed by asking. For people; allocates.
-  [[nodiscard]] std::vector<Candidate> explain(const Demand& demand, const BitSet& allowed) const;
-
   // What is foretold of one offer as things stand, whatever the strategy.
   // Requires: `offer` serves the demand's alias.
   [[nodiscard]] Prediction predict(const Demand& demand, OfferId offer) const;

@@ -153,22 +153,6 @@ TEST_P(EveryStrategy, TheSameSeedAndHistoryGiveTheSameChoices) {
   EXPECT_EQ(runs[0], runs[1]);
 }
 
-TEST_P(EveryStrategy, AskingForAnExplanationChangesNothing) {
-  const Grid grid = many_offers(5, 30);
-  Placement placement = grid.placement(GetParam());
-  for (int i = 0; i < 40; ++i) {
-    const auto explained = placement.explain(demand(), grid.all());
-    const Decision decision = placement.decide(demand(), grid.all(), at(milliseconds(i)));
-    ASSERT_EQ(explained.size(), 30U);
-    for (std::size_t k = 0; k < decision.best.size(); ++k) {
-      EXPECT_EQ(explained[k].offer, decision.best[k].offer);
-      EXPECT_EQ(explained[k].prediction, decision.best[k].prediction);
-      EXPECT_EQ(explained[k].reason, decision.best[k].reason);
-    }
-    placement.loads().started(decision.chosen, decision.best[0].prediction);
-  }
-}
-
 TEST(Strategies, AreListedByNameAndAnUnknownOneNamesThem) {
   EXPECT_THAT(strategy_names(),
               ::testing::IsSupersetOf(

@@ -318,6 +318,10 @@ class Process {
   }
 
   void reload() {
+    if (const Status reopened = log_->reopen(); !reopened) {
+      log_->error("the log stays where it was",
+                  {telemetry::field::detail(reopened.error().message)});
+    }
     const config::Loaded loaded = load_and_report(options_);
     if (loaded.configuration == nullptr) return reload_refused("the files have errors");
     const config::Configuration& now = *shard_->setting()->configuration;

@@ -63,9 +63,6 @@ class LlamaCpp final : public OpenAiDialect {
 
   [[nodiscard]] const Capabilities& capabilities() const override {
     static constexpr Capabilities kCapabilities{
-        .frees_on_leave_of_stream = true,
-        .frees_on_leave_of_whole = false,
-        .continues_last_assistant_message = true,
         .reports_usage_per_choice = true,
         .idle_close = seconds(5),
     };
@@ -80,11 +77,6 @@ class LlamaCpp final : public OpenAiDialect {
     splice_model_and_limit(question, ask, splice);
     splice_stream_with_usage(question, splice);
     splice_named_tool(question, body, splice);
-    if (!ask.continuation.empty()) {
-      if (auto status = splice_continuation(question, body, ask.continuation, splice); !status) {
-        return status;
-      }
-    }
     splice.finish();
     out.path = openai_path(question.dialect);
     out.streamed = true;

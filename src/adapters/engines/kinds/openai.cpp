@@ -9,12 +9,7 @@ class OpenAi final : public OpenAiDialect {
  public:
   [[nodiscard]] std::string_view kind() const override { return "openai"; }
   [[nodiscard]] const Capabilities& capabilities() const override {
-    // A hosted API answers a new turn to a chat that ends with its own words.
-    static constexpr Capabilities kCapabilities{
-        .continues_last_assistant_message = false,
-        .health_path = "/v1/models",
-        .metrics_path = "",
-    };
+    static constexpr Capabilities kCapabilities{.health_path = "/v1/models"};
     return kCapabilities;
   }
 };
