@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "adapters/engines/retry_after.h"
 #include "adapters/engines/whole_to_event.h"
 #include "base/check.h"
-#include "base/digest.h"
 
 namespace hanse::engines {
 namespace {
@@ -46,6 +46,10 @@ std::string_view trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kBlanks);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+std::uint32_t fingerprint(std::string_view text) {
+  return static_cast<std::uint32_t>(std::hash<std::string_view>{}(text));
 }
 
 // Line ends are only blanks between JSON's tokens, but would end a field of the
@@ -138,7 +142,7 @@ Step ResponseDecoder::next_event(Delta& delta) {
     if (found == SseSplitter::Found::oversize) {
       return fail_with(Failure::oversize, "an event past the bound");
     }
-    if (!event.id.empty() && is_repeated(event.id)) continue;
+    if (is_repeated(event)) continue;
     std::string_view data = trim(event.data);
     if (data.empty()) continue;
     if (event.has_line_feeds) {
@@ -165,13 +169,17 @@ Step ResponseDecoder::next_of_events_end() {
              : fail_with(Failure::bad_answer, "the stream ended before its first event");
 }
 
-bool ResponseDecoder::is_repeated(std::string_view event_id) {
-  RunDigest digest;
-  digest.add(event_id);
-  const std::uint64_t id = digest.value();
-  if (std::ranges::find(recent_ids_, id) != recent_ids_.end()) return true;
-  std::shift_right(recent_ids_.begin(), recent_ids_.end(), 1);
-  recent_ids_.front() = id;
+bool ResponseDecoder::is_repeated(const SseEvent& event) {
+  if (event.id.empty() || ids_name_nothing_) return false;
+  const Named named{fingerprint(event.id), fingerprint(event.data)};
+  for (const Named& before : recent_) {
+    if (before.id != named.id) continue;
+    // One id for other data: then equal data, too, are just said twice.
+    ids_name_nothing_ = before.data != named.data;
+    return !ids_name_nothing_;
+  }
+  std::shift_right(recent_.begin(), recent_.end(), 1);
+  recent_.front() = named;
   return false;
 }
 
