@@ -8,6 +8,14 @@
 #include "core/dispatch/request.h"
 
 namespace hanse::dispatch {
+namespace {
+
+limits::Level level_of(const ledger::BudgetScope& scope, ledger::BudgetLine line) {
+  if (line == scope.key) return limits::Level::key;
+  return line == scope.project ? limits::Level::project : limits::Level::tenant;
+}
+
+}  // namespace
 
 Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
                    DispatchOptions options, Instant now)
@@ -118,7 +126,7 @@ bool Dispatch::admit(Request& request, Instant now) {
   end(request, End::over_rate,
       Refuse{.request = request.ref,
              .retry_after = admission.error().retry_after,
-             .last_failure = answer::Failure::none},
+             .rate = admission.error()},
       now);
   return false;
 }
@@ -137,8 +145,15 @@ bool Dispatch::hold(Request& request, Instant now) {
   recall_overdrawn(scope);
   auto held = holds_.open(scope, most);
   if (!held) {
-    const bool over_budget = held.error().code == ErrorCode::over_budget;
-    end_refused(request, over_budget ? End::over_budget : End::at_capacity, now);
+    if (held.error().code == ErrorCode::at_capacity) {
+      end_refused(request, End::at_capacity, now);
+    } else {
+      end(request, End::over_budget,
+          Refuse{.request = request.ref,
+                 .retry_after = {},
+                 .budget = level_of(scope, held.error().line)},
+          now);
+    }
     return false;
   }
   request.hold = *held;
