@@ -110,6 +110,43 @@ def test_framing_that_could_be_read_in_two_ways_is_refused(
         assert read_replies(connection, 1)[0][0] == 200
 
 
+TOLD = {
+    400: ("malformed_http", "invalid_request_error", "client", REFUSED["two lengths"]),
+    413: ("body_too_large", "invalid_request_error", "client", post(b"Host: x", b"Content-Length: 17000000")),
+    414: ("target_too_long", "invalid_request_error", "client", b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n"),
+    417: ("unsupported_expectation", "invalid_request_error", "client", good(BODY, b"Expect: something")),
+    431: ("header_too_large", "invalid_request_error", "client", REFUSED["head too large"]),
+    501: ("not_implemented", "server_error", "us", REFUSED["unknown coding"]),
+    505: ("http_version_not_supported", "server_error", "us", REFUSED["version 2.0"]),
+}
+
+
+@pytest.mark.parametrize("status", TOLD)
+def test_a_refusal_of_framing_is_told_in_the_words_of_all_errors(scripted_grid: Gateway, status: int) -> None:
+    code, kind, fault, request = TOLD[status]
+    with scripted_grid.connect() as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    error = json.loads(body)["error"]
+    assert (error["code"], error["type"], error["hanse"]["fault"]) == (code, kind, fault)
+    assert error["hanse"]["request_id"].startswith("rej_")
+    assert b"\r\nx-request-id: " + error["hanse"]["request_id"].encode() in head
+    assert b"\r\nx-should-retry: false" in head
+
+
+def test_a_body_that_breaks_off_is_told_in_the_trace_of_its_head(scripted_grid: Gateway) -> None:
+    trace = b"0af7651916cd43dd8448eb211c80319c"
+    request = good(BODY, b"traceparent: 00-" + trace + b"-b7ad6b7169203331-01")[:-1]
+    with scripted_grid.connect() as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        received = read_all(connection)
+    assert received.startswith(b"HTTP/1.1 400 ") and b'"malformed_http"' in received
+    assert b"\r\ntraceparent: 00-" + trace + b"-" in received
+
+
 def test_requests_on_one_connection_are_answered_in_order(
     scripted: Engines, scripted_grid: Gateway
 ) -> None:

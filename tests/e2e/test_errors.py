@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import pathlib
 
 import openai
 import pytest
 from asking import MODEL, SAY_HI
-from harness import ACME, SMALLSHOP, Gateway
+from harness import ACME, SMALLSHOP, Gateway, Request, ScriptedEngine, Wire, render_config
 
 CHAT = "/v1/chat/completions"
 GOOD = json.dumps({"model": MODEL, "messages": SAY_HI, "max_tokens": 1}).encode()
@@ -43,7 +44,8 @@ def error_of(grid: Gateway, status: int, **request: object) -> dict:
     assert isinstance(error["type"], str) and error["type"]
     assert error["code"] is None or isinstance(error["code"], str)
     assert "param" in error
-    assert headers["x-request-id"]
+    assert headers["x-request-id"] == error["hanse"]["request_id"]
+    assert headers["traceparent"]
     return error
 
 
@@ -170,3 +172,92 @@ def test_errors_do_not_repeat_the_key_or_the_prompt(grid: Gateway) -> None:
     assert secret * 2 not in json.dumps(answer)
     _, answer, _ = send(grid, key=f"Bearer {secret}")
     assert secret not in json.dumps(answer)
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"path": "/v1/models", "method": "GET", "body": b""},
+        {"path": f"/v1/models/{MODEL}", "method": "GET", "body": b""},
+        {"path": "/v1/models/smolm2", "method": "GET", "body": b""},
+        {"path": "/v1/nothing"},
+        {"key": None},
+        {"body": b"{"},
+        {"body": GOOD.replace(MODEL.encode(), b"smolm2")},
+        {"Hanse-Data": "nonsense"},
+        {"Hanse-Class": "warp"},
+    ],
+    ids=["models", "model", "no-such-model", "path", "key", "json", "model-asked", "label", "class"],
+)
+def test_a_reply_without_a_request_in_the_books_still_says_which_it_was(
+    scripted_grid: Gateway, request_: dict
+) -> None:
+    _, body, headers = send(scripted_grid, **request_, **TRACED)
+    assert headers["x-request-id"].startswith("rej_")
+    assert headers["traceparent"].startswith(f"00-{TRACE}-") and headers["traceparent"] != TRACED["traceparent"]
+    assert "hanse-attempts" not in headers and "hanse-site" not in headers
+    if "error" in body:
+        assert body["error"]["hanse"]["request_id"] == headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"Hanse-Data": "personal; subjects=EU; categories=health"}, {"key": f"Bearer {SMALLSHOP}"}],
+    ids=["law", "budget"],
+)
+def test_a_refusal_by_law_or_budget_says_that_no_site_was_asked(scripted_grid: Gateway, request_: dict) -> None:
+    status, body, headers = send(scripted_grid, **request_, **TRACED)
+    assert status in (403, 429)
+    assert not headers["x-request-id"].startswith("rej_")
+    assert headers["traceparent"].startswith(f"00-{TRACE}-")
+    assert headers["hanse-attempts"] == "0" and body["error"]["hanse"]["attempts"] == 0
+    assert "hanse-site" not in headers
+
+
+def test_an_error_after_attempts_says_how_many_and_where(
+    scripted: dict[str, ScriptedEngine], scripted_grid: Gateway
+) -> None:
+    def fail(_: Request, wire: Wire) -> None:
+        wire.reply(500, b'{"error":{"message":"no","type":"server_error","code":500}}')
+
+    for engine in scripted.values():
+        engine.script = fail
+    status, body, headers = send(scripted_grid)
+    assert status == 502
+    tried = sum(len(engine.requests) for engine in scripted.values())
+    assert headers["hanse-attempts"] == str(tried) == str(body["error"]["hanse"]["attempts"])
+    assert headers["hanse-site"] == body["error"]["hanse"]["site"]
+    assert scripted[headers["hanse-site"]].requests
+
+
+def test_an_unknown_latency_class_is_answered_with_those_that_there_are(scripted_grid: Gateway) -> None:
+    error = error_of(scripted_grid, 400, **{"Hanse-Class": "warp"})
+    assert error["param"] == "hanse-class"
+    assert "interactive" in error["message"] and "batch" in error["message"]
+
+
+def test_a_rate_is_named_and_says_whether_coming_again_helps(
+    scripted: dict[str, ScriptedEngine], tmp_path: pathlib.Path
+) -> None:
+    key = "[tenant.acme.project.web.key.laptop]"
+    change = key + "\nlimits = { tokens_per_minute = 300, requests_per_minute = 1 }"
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text.replace(key, change)))
+    try:
+        long = GOOD.replace(b"Say hi.", b"word " * 200)
+        status, body, headers = send(gateway, body=long)
+        assert status == 429 and body["error"]["code"] == "exceeds_rate_limit"
+        assert "key acme/web/laptop: 300 tokens a minute" in body["error"]["message"]
+        assert headers["x-should-retry"] == "false" and "Retry-After" not in headers
+        assert send(gateway)[0] == 200
+        status, body, headers = send(gateway)
+        assert status == 429 and body["error"]["code"] == "rate_limit_exceeded"
+        assert "key acme/web/laptop: 1 requests a minute" in body["error"]["message"]
+        assert headers["x-should-retry"] == "true" and 50 <= int(headers["Retry-After"]) <= 60
+    finally:
+        gateway.stop()
+    assert sum(len(engine.requests) for engine in scripted.values()) == 1

@@ -26,22 +26,25 @@ constexpr std::string_view kUpstream = "upstream_error";
 using enum ProblemKind;
 constexpr std::array kTable = {
     ProblemRow{bad_request, 400, kRequest, "", Fault::client, false},
+    ProblemRow{malformed_http, 400, kRequest, "malformed_http", Fault::client, false},
     ProblemRow{context_exceeded, 400, kRequest, "context_length_exceeded", Fault::client, false},
     ProblemRow{content_filter, 400, kRequest, "content_filter", Fault::client, false},
     ProblemRow{unauthenticated, 401, kAuthentication, "missing_api_key", Fault::client, false},
     ProblemRow{invalid_key, 401, kAuthentication, "invalid_api_key", Fault::client, false},
-    ProblemRow{forbidden, 403, kPermission, "forbidden", Fault::client, false},
     ProblemRow{refused_by_gate, 403, kPermission, "no_lawful_site", Fault::client, false},
     ProblemRow{ProblemKind::model_not_found, 404, kNotFound, "model_not_found", Fault::client,
                false},
     ProblemRow{route_not_found, 404, kNotFound, "route_not_found", Fault::client, false},
     ProblemRow{method_not_allowed, 405, kRequest, "method_not_allowed", Fault::client, false},
     ProblemRow{request_timeout, 408, kRequest, "request_timeout", Fault::client, true},
-    ProblemRow{conflict, 409, kRequest, "conflict", Fault::client, false},
     ProblemRow{body_too_large, 413, kRequest, "body_too_large", Fault::client, false},
+    ProblemRow{target_too_long, 414, kRequest, "target_too_long", Fault::client, false},
     ProblemRow{unsupported_media, 415, kRequest, "unsupported_media_type", Fault::client, false},
+    ProblemRow{bad_expectation, 417, kRequest, "unsupported_expectation", Fault::client, false},
     ProblemRow{head_too_large, 431, kRequest, "header_too_large", Fault::client, false},
     ProblemRow{ProblemKind::rate_limited, 429, kRate, "rate_limit_exceeded", Fault::client, true},
+    ProblemRow{ProblemKind::exceeds_rate_limit, 429, kRate, "exceeds_rate_limit", Fault::client,
+               false},
     ProblemRow{ProblemKind::insufficient_quota, 429, "insufficient_quota", "insufficient_quota",
                Fault::client, false},
     ProblemRow{sites_rate_limited, 429, kRate, "sites_rate_limited", Fault::upstream, true},
@@ -51,6 +54,9 @@ constexpr std::array kTable = {
     ProblemRow{site_failed, 502, kUpstream, "site_failed", Fault::upstream, true},
     ProblemRow{site_timed_out, 504, kUpstream, "site_timed_out", Fault::upstream, true},
     ProblemRow{internal, 500, kServer, "internal_error", Fault::us, true},
+    // HTTP calls what a server cannot do its own fault, whoever asks for it.
+    ProblemRow{not_implemented, 501, kServer, "not_implemented", Fault::us, false},
+    ProblemRow{bad_version, 505, kServer, "http_version_not_supported", Fault::us, false},
 };
 
 // The table is found by position, so its order is the enum's.
@@ -60,7 +66,7 @@ constexpr bool kInOrder = [] {
   }
   return true;
 }();
-static_assert(kInOrder && kTable.size() == static_cast<std::size_t>(internal) + 1);
+static_assert(kInOrder && kTable.size() == static_cast<std::size_t>(bad_version) + 1);
 
 void append_string(std::string_view text, std::string& out) {
   out += '"';
@@ -96,7 +102,7 @@ void append_hanse_of(const Problem& problem, const ProblemRow& row, std::string&
   append_member_unless_empty("request_id", problem.request_id, out);
   append_member_unless_empty("fault", to_string(row.fault), out);
   append_member_unless_empty("site", problem.site, out);
-  if (problem.attempts > 0) out += fmt::format("\"attempts\":{},", problem.attempts);
+  if (problem.attempts) out += fmt::format("\"attempts\":{},", *problem.attempts);
   if (!problem.refusals.empty()) {
     out += "\"refusals\":[";
     for (const SiteRefusal& refusal : problem.refusals) {
@@ -113,25 +119,6 @@ void append_hanse_of(const Problem& problem, const ProblemRow& row, std::string&
 std::int64_t seconds_up(Duration wait) {
   constexpr std::int64_t kNanos = 1'000'000'000;
   return std::max<std::int64_t>(1, (wait.count() + kNanos - 1) / kNanos);
-}
-
-ProblemKind kind_of(ErrorCode code, Fault fault) {
-  switch (code) {
-    case ErrorCode::invalid_input: return fault == Fault::client ? bad_request : internal;
-    case ErrorCode::unauthenticated: return invalid_key;
-    case ErrorCode::forbidden: return forbidden;
-    case ErrorCode::not_found: return fault == Fault::client ? route_not_found : internal;
-    case ErrorCode::conflict: return fault == Fault::client ? conflict : internal;
-    case ErrorCode::over_budget: return ProblemKind::insufficient_quota;
-    case ErrorCode::over_rate: return ProblemKind::rate_limited;
-    case ErrorCode::at_capacity: return overloaded;
-    case ErrorCode::unavailable: return fault == Fault::upstream ? no_site_available : overloaded;
-    case ErrorCode::timed_out: return fault == Fault::client ? request_timeout : site_timed_out;
-    case ErrorCode::broken: return fault == Fault::upstream ? site_failed : internal;
-    case ErrorCode::cancelled: return request_timeout;
-    case ErrorCode::internal: return internal;
-  }
-  return internal;
 }
 
 ProblemKind kind_of(Failure failure) {
@@ -183,12 +170,19 @@ std::span<const ProblemRow> problem_table() { return kTable; }
 
 std::vector<HttpHeader> headers_of(const Problem& problem) {
   const ProblemRow& row = row_of(problem.kind);
-  std::vector<HttpHeader> headers;
+  std::vector<HttpHeader> headers{{"content-type", "application/json"}};
+  const auto add_unless_empty = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) headers.push_back({std::string(name), value});
+  };
+  add_unless_empty("x-request-id", problem.request_id);
+  add_unless_empty("traceparent", problem.traceparent);
+  add_unless_empty("hanse-site", problem.site);
+  if (problem.attempts) headers.push_back({"hanse-attempts", fmt::format("{}", *problem.attempts)});
   if (problem.retry_after) {
     headers.push_back({"retry-after", fmt::format("{}", seconds_up(*problem.retry_after))});
   }
   headers.push_back({"x-should-retry", row.should_retry ? "true" : "false"});
-  if (!problem.allow.empty()) headers.push_back({"allow", problem.allow});
+  add_unless_empty("allow", problem.allow);
   if (row.status == 401) headers.push_back({"www-authenticate", "Bearer"});
   return headers;
 }
@@ -243,21 +237,19 @@ Problem insufficient_quota(std::string_view whose) {
                                  whose)};
 }
 
-Problem rate_limited(std::string_view what, Duration retry_after) {
+Problem rate_limited(std::string_view limit, Duration retry_after) {
   return {.kind = ProblemKind::rate_limited,
-          .message = fmt::format("The limit on {} is reached. Try again in {} s.", what,
+          .message = fmt::format("A rate limit is reached ({}). Try again in {} s.", limit,
                                  seconds_up(retry_after)),
           .retry_after = retry_after};
 }
 
-Problem from_error(const Error& error) {
-  Problem problem{.kind = kind_of(error.code, error.fault)};
-  // What went wrong inside is for the log: it may name hosts and files.
-  problem.message =
-      row_of(problem.kind).fault == Fault::client && error.fault == Fault::client
-          ? error.message
-          : "The gateway could not serve this request. It is not the request's fault.";
-  return problem;
+Problem exceeds_rate_limit(std::string_view limit) {
+  return {
+      .kind = ProblemKind::exceeds_rate_limit,
+      .message = fmt::format("This request alone is more than a rate limit allows ({}). Waiting "
+                             "does not help; a shorter prompt or a lower output limit may.",
+                             limit)};
 }
 
 Problem from_failure(const answer::FailureReport& report) {

@@ -3,9 +3,9 @@
 // object in OpenAI's shape with an honest type and code, and a `hanse` object
 // with what OpenAI's shape has no word for.
 //
-// One table (errors.cpp) holds status, type and code of every kind; nothing
-// else in the gateway writes a status. The official clients retry 408, 409,
-// 429 and 5xx unless `x-should-retry: false` says otherwise.
+// One table (errors.cpp) holds status, type and code of every kind, of the
+// refusals of the HTTP server too. The official clients retry 408, 409, 429 and
+// 5xx unless `x-should-retry: false` says otherwise.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
+#include "base/result.h"  // Fault
 #include "base/time.h"
 #include "core/answer/failure.h"
 
@@ -24,21 +24,23 @@ namespace hanse::api {
 // Each kind is one row of the table.
 enum class ProblemKind : std::uint8_t {
   bad_request,         // 400 bad JSON, a field of the wrong type, a bad header
+  malformed_http,      // 400 framing that is odd or could be read in two ways
   context_exceeded,    // 400 context_length_exceeded
   content_filter,      // 400 content_filter
   unauthenticated,     // 401 no key, or another scheme
   invalid_key,         // 401 a key nobody knows, has ended or is disabled
-  forbidden,           // 403 this key may not do that
   refused_by_gate,     // 403 no site may serve it; `refusals` say why
   model_not_found,     // 404
   route_not_found,     // 404
   method_not_allowed,  // 405, with Allow
   request_timeout,     // 408 the client's own bytes came too slowly
-  conflict,            // 409
   body_too_large,      // 413
+  target_too_long,     // 414
   unsupported_media,   // 415
+  bad_expectation,     // 417 another than 100-continue
   head_too_large,      // 431
   rate_limited,        // 429 a rate of the tenant's, with Retry-After
+  exceeds_rate_limit,  // 429 a rate that would refuse it at any time
   insufficient_quota,  // 429 money; clients must not retry it
   sites_rate_limited,  // 429 every lawful site said 429
   overloaded,          // 503 our own bounds; with Retry-After
@@ -47,6 +49,8 @@ enum class ProblemKind : std::uint8_t {
   site_failed,         // 502 a site answered nonsense or died
   site_timed_out,      // 504 a site was silent or too slow
   internal,            // 500 ours
+  not_implemented,     // 501 a method or transfer coding that nobody here knows
+  bad_version,         // 505 neither HTTP/1.1 nor HTTP/1.0
 };
 
 // Why one site may not serve a request.
@@ -64,11 +68,13 @@ struct Problem {
   std::string code = {};     // empty: the table's
   std::optional<Duration> retry_after = {};
   std::string allow = {};  // of a 405
-  // For the `hanse` object; what is empty is left out.
+  // Said in headers and, save the trace, in the `hanse` object; what is empty
+  // is left out.
   std::string request_id = {};
-  std::string site = {};  // the last one tried
-  std::int32_t attempts = 0;
-  std::vector<SiteRefusal> refusals = {};
+  std::string traceparent = {};
+  std::string site = {};                      // the one asked last
+  std::optional<std::int32_t> attempts = {};  // nothing: dispatch never saw it
+  std::vector<SiteRefusal> refusals = {};     // not in headers
 };
 
 struct HttpHeader {
@@ -90,7 +96,7 @@ std::span<const ProblemRow> problem_table();  // for tests and documents
 
 inline std::int32_t http_status(const Problem& problem) { return row_of(problem.kind).status; }
 
-// Content-Type aside: Retry-After, x-should-retry, Allow, WWW-Authenticate.
+// All headers of the reply, framing aside.
 std::vector<HttpHeader> headers_of(const Problem& problem);
 
 // Appends `{"error":{...}}`.
@@ -101,11 +107,11 @@ Problem bad_request(std::string message, std::string param = {});
 // `nearest` may be empty: nothing is near.
 Problem model_not_found(std::string_view asked, std::string_view nearest);
 Problem refused_by_gate(std::vector<SiteRefusal> refusals);
+// `whose` budget: "project acme/web".
 Problem insufficient_quota(std::string_view whose);
-Problem rate_limited(std::string_view what, Duration retry_after);
-// Any error of the inner modules. Messages of faults that are ours stay in the
-// log: the client reads a general sentence.
-Problem from_error(const Error& error);
+// `limit`: "key acme/web/laptop: 1000 tokens a minute".
+Problem rate_limited(std::string_view limit, Duration retry_after);
+Problem exceeds_rate_limit(std::string_view limit);
 // What the client is told when an attempt failed and nothing else is left.
 Problem from_failure(const answer::FailureReport& report);
 

@@ -74,10 +74,23 @@ TEST(Problems, MoneyIsNotToBeRetried) {
 }
 
 TEST(Problems, RatesSayWhenToComeBack) {
-  const Problem problem = rate_limited("requests per minute", milliseconds(1200));
+  const Problem problem =
+      rate_limited("key acme/web/laptop: 60 requests a minute", milliseconds(1200));
   EXPECT_EQ(http_status(problem), 429);
   EXPECT_EQ(header(problem, "retry-after"), "2");
   EXPECT_EQ(header(problem, "x-should-retry"), "true");
+  EXPECT_EQ(
+      problem.message,
+      "A rate limit is reached (key acme/web/laptop: 60 requests a minute). Try again in 2 s.");
+}
+
+TEST(Problems, ARateThatNeverLetsARequestInIsNotToBeRetried) {
+  const Problem problem = exceeds_rate_limit("tenant acme: 100 tokens a minute");
+  EXPECT_EQ(http_status(problem), 429);
+  EXPECT_EQ(body_of(problem)["type"], "rate_limit_error");
+  EXPECT_EQ(header(problem, "x-should-retry"), "false");
+  EXPECT_EQ(header(problem, "retry-after"), "");
+  EXPECT_NE(problem.message.find("tenant acme: 100 tokens a minute"), std::string::npos);
 }
 
 TEST(Problems, AnUnknownModelIsToldWithTheNearest) {
@@ -138,13 +151,26 @@ TEST(Problems, TheClientsOwnMistakesKeepTheSitesWords) {
   EXPECT_EQ(error["message"], report.client_message);
 }
 
-TEST(Problems, OurOwnErrorsAreNotQuoted) {
-  const Problem ours = from_error({ErrorCode::internal, Fault::us, Retry::no, "/etc/x is broken"});
-  EXPECT_EQ(http_status(ours), 500);
-  EXPECT_EQ(ours.message.find("/etc/x"), std::string::npos);
-  const Problem theirs = from_error({ErrorCode::invalid_input, Fault::client, Retry::no, "bad x"});
-  EXPECT_EQ(http_status(theirs), 400);
-  EXPECT_EQ(theirs.message, "bad x");
+// A client looks at headers, a person at the body: they say the same.
+TEST(Problems, SayWhichRequestTheyAreAboutInHeadersAndBody) {
+  Problem problem = bad_request("no");
+  EXPECT_EQ(header(problem, "x-request-id"), "");
+  EXPECT_EQ(header(problem, "hanse-attempts"), "");
+  EXPECT_FALSE(body_of(problem)["hanse"].contains("attempts"));
+
+  problem.request_id = "rej_1";
+  problem.traceparent = "00-a-b-01";
+  problem.site = "lyon";
+  problem.attempts = 0;
+  EXPECT_EQ(header(problem, "content-type"), "application/json");
+  EXPECT_EQ(header(problem, "x-request-id"), "rej_1");
+  EXPECT_EQ(header(problem, "traceparent"), "00-a-b-01");
+  EXPECT_EQ(header(problem, "hanse-site"), "lyon");
+  EXPECT_EQ(header(problem, "hanse-attempts"), "0");
+  const json hanse = body_of(problem)["hanse"];
+  EXPECT_EQ(hanse["request_id"], "rej_1");
+  EXPECT_EQ(hanse["site"], "lyon");
+  EXPECT_EQ(hanse["attempts"], 0);
 }
 
 }  // namespace

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "adapters/engines/retry_after.h"
 #include "adapters/engines/whole_to_event.h"
 #include "base/ascii.h"
 #include "base/check.h"
-#include "base/digest.h"
 
 namespace hanse::engines {
 namespace {
@@ -35,6 +35,10 @@ Media media_of(std::string_view content_type) {
   if (equal_but_for_case(type, "text/html") || equal_but_for_case(type, "application/xhtml+xml"))
     return Media::page;
   return Media::unknown;
+}
+
+std::uint32_t fingerprint(std::string_view text) {
+  return static_cast<std::uint32_t>(std::hash<std::string_view>{}(text));
 }
 
 // Line ends are only blanks between JSON's tokens, but would end a field of the
@@ -128,7 +132,7 @@ Step ResponseDecoder::next_event(Delta& delta) {
     if (found == SseSplitter::Found::oversize) {
       return fail_with(Failure::oversize, "an event past the bound");
     }
-    if (!event.id.empty() && is_repeated(event.id)) continue;
+    if (is_repeated(event)) continue;
     std::string_view data = trimmed(event.data, kBlanksAndLineEnds);
     if (data.empty()) continue;
     if (event.has_line_feeds) {
@@ -155,13 +159,17 @@ Step ResponseDecoder::next_of_events_end() {
              : fail_with(Failure::bad_answer, "the stream ended before its first event");
 }
 
-bool ResponseDecoder::is_repeated(std::string_view event_id) {
-  RunDigest digest;
-  digest.add(event_id);
-  const std::uint64_t id = digest.value();
-  if (std::ranges::find(recent_ids_, id) != recent_ids_.end()) return true;
-  std::shift_right(recent_ids_.begin(), recent_ids_.end(), 1);
-  recent_ids_.front() = id;
+bool ResponseDecoder::is_repeated(const SseEvent& event) {
+  if (event.id.empty() || ids_name_nothing_) return false;
+  const Named named{fingerprint(event.id), fingerprint(event.data)};
+  for (const Named& before : recent_) {
+    if (before.id != named.id) continue;
+    // One id for other data: then equal data, too, are just said twice.
+    ids_name_nothing_ = before.data != named.data;
+    return !ids_name_nothing_;
+  }
+  std::shift_right(recent_.begin(), recent_.end(), 1);
+  recent_.front() = named;
   return false;
 }
 

@@ -115,7 +115,7 @@ class ResponseDecoder {
   std::optional<Step> sniff();
   // Moves the input into kept_. False: it exceeds `most`.
   bool keep_input(std::size_t most);
-  bool is_repeated(std::string_view event_id);
+  bool is_repeated(const SseEvent& event);
 
   Step give(std::string_view object, std::uint32_t choices, answer::Delta& delta);
   void attribute_usage(answer::Delta& delta);
@@ -134,8 +134,14 @@ class ResponseDecoder {
   std::int32_t status_ = 0;
   std::optional<Duration> retry_after_;
   SseSplitter splitter_;
-  // Of the last events: an event is a duplicate only by its id.
-  std::array<std::uint64_t, 4> recent_ids_{};
+  // Fingerprints of the last events that had an id: a duplicate has the id and
+  // the data of one of them.
+  struct Named {
+    std::uint32_t id = 0;
+    std::uint32_t data = 0;
+  };
+  std::array<Named, 4> recent_{};
+  bool ids_name_nothing_ = false;  // the site gives one id to several events
   std::string_view input_;
   // A whole reply or an error's body so far; an event that had to be joined.
   std::string kept_;

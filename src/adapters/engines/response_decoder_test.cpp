@@ -243,10 +243,16 @@ TEST(ResponseDecoder, BoundsTheWorkOfManyChoices) {
   EXPECT_EQ(stream(event(many + "}")).failure.failure, Failure::oversize);
 }
 
-TEST(ResponseDecoder, DropsEventsOnlyByTheirId) {
+TEST(ResponseDecoder, DropsAnEventThatHasTheIdAndTheDataOfAnother) {
   const Decoded decoded =
       stream("id: 1\n" + says("a") + "id: 2\n" + says("a") + "id: 1\n" + says("a") + says("a"));
   EXPECT_EQ(decoded.text(), "aaa");
+}
+
+// Some servers put one id on every event; all but the first were lost.
+TEST(ResponseDecoder, AnIdThatEveryEventHasDropsNone) {
+  const auto named = [](std::string_view text) { return "id: 0\n" + says(text); };
+  EXPECT_EQ(stream(named("") + named("ha") + named("ha") + named("!") + kFinish).text(), "haha!");
 }
 
 TEST(ResponseDecoder, PassesOverEventsThatSayNothing) {

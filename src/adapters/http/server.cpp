@@ -261,10 +261,10 @@ void Server::drain(Duration limit, std::function<void()> done) {
 bool Server::draining() const { return state_->draining; }
 const Server::Counters& Server::counters() const { return state_->counters; }
 
-std::string openai_error_body(const Refusal& refusal) {
-  return fmt::format(
-      R"({{"error":{{"message":"{}","type":"invalid_request_error","code":"{}","param":null}}}})",
-      refusal.message, refusal.code);
+RefusalReply Handler::on_refused(const Refusal& refusal, const RequestHead* head) {
+  static_cast<void>(head);
+  return {.headers = {{"Content-Type", "text/plain"}},
+          .body = fmt::format("{}: {}\n", refusal.code, refusal.message)};
 }
 
 }  // namespace hanse::http

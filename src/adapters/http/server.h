@@ -25,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapters/http/endpoint.h"
@@ -39,11 +40,11 @@ class Exchange;
 class ServerConnection;
 class ServerState;
 
-// The body of a reply that the server writes by itself (a refused framing, a
-// time limit), always application/json.
-using ErrorBody = std::function<std::string(const Refusal&)>;
-// {"error":{"message":...,"type":"invalid_request_error","code":...,"param":null}}
-std::string openai_error_body(const Refusal& refusal);
+// What is said with a refusal's status. Framing headers are the server's.
+struct RefusalReply {
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
 
 struct ServerOptions {
   FramingLimits limits{};
@@ -66,7 +67,6 @@ struct ServerOptions {
 
   // Plain when empty.
   std::shared_ptr<const TlsContext> tls{};
-  ErrorBody error_body = openai_error_body;
 };
 
 // Told about the rest of an exchange that has been handed to on_request().
@@ -151,8 +151,10 @@ class Handler {
   virtual void on_head(Exchange& exchange) { static_cast<void>(exchange); }
   // Head and body are in. Answer now or later.
   virtual void on_request(Exchange& exchange) = 0;
-  // The server refused a request by itself; for counting.
-  virtual void on_refused(const Refusal& refusal) { static_cast<void>(refusal); }
+  // The server refuses a request by itself, for its framing, a limit or a time
+  // limit. Returns what to say, which nobody hears if an answer has begun.
+  // `head` is null unless it had been read, and not answered, before.
+  virtual RefusalReply on_refused(const Refusal& refusal, const RequestHead* head);
 };
 
 class Server {

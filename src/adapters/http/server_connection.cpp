@@ -273,8 +273,9 @@ void ServerConnection::discard_input() {
 
 void ServerConnection::refuse(const Refusal& refusal) {
   ++server_.counters.refused;
-  server_.handler.on_refused(refusal);
   const bool answered = ended_;
+  const RequestHead* const head = announced_ && !answered ? &parser_.head() : nullptr;
+  const RefusalReply said = server_.handler.on_refused(refusal, head);
   tell_gone();
   if (phase_ == Phase::closed) return;
   if (broken_) return close_now();
@@ -283,11 +284,11 @@ void ServerConnection::refuse(const Refusal& refusal) {
   timer_.cancel();
   phase_ = Phase::flushing;
   if (!answered) {
-    const std::string body = server_.options.error_body(refusal);
-    const HeaderLine json{"Content-Type", "application/json"};
-    const std::string_view piece = body;
+    std::vector<HeaderLine> lines;
+    for (const auto& [name, value] : said.headers) lines.push_back({name, value});
+    const std::string_view piece = said.body;
     begun_ = bodiless_ = false;
-    write_reply(refusal.status, {&json, 1}, {&piece, 1});
+    write_reply(refusal.status, lines, {&piece, 1});
   }
   ended_ = true;
   if (out_.empty() && !broken_) return after_flush();

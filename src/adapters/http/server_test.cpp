@@ -293,24 +293,37 @@ TEST_F(ServerTest, AnExpectingClientIsRefusedBeforeItSends) {
   EXPECT_THAT(client.read_message(), StartsWith("HTTP/1.1 413 "));
 }
 
-TEST_F(ServerTest, ARefusedRequestGetsAJsonErrorAndAClose) {
+TEST_F(ServerTest, ARefusedRequestGetsAReasonAndAClose) {
   start();
   Peer client = connect();
   client.send("GET / HTTP/2.0\r\n\r\n");
   const std::string reply = client.read_to_end();
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 505 "));
-  EXPECT_THAT(reply, HasSubstr("Content-Type: application/json"));
   EXPECT_THAT(reply, HasSubstr("Connection: close"));
-  EXPECT_THAT(reply, HasSubstr(R"("type":"invalid_request_error","code":"version_not_supported")"));
+  EXPECT_THAT(reply,
+              EndsWith("version_not_supported: Only HTTP/1.1 and HTTP/1.0 are spoken here.\n"));
   EXPECT_THAT(script.notes.all(), ElementsAre("refused version_not_supported"));
 }
 
-TEST_F(ServerTest, TheErrorBodyCanBeChosen) {
-  start(
-      {.error_body = [](const Refusal& refusal) { return "<" + std::string(refusal.code) + ">"; }});
+// The head is handed on when it was read, so that the reply can refer to it.
+TEST_F(ServerTest, WhatIsSaidOfARefusalIsTheHandlers) {
+  script.refused = [](const Refusal& refusal, const RequestHead* head) -> RefusalReply {
+    return {.headers = {{"X-Code", std::string(refusal.code)}},
+            .body = head == nullptr ? "<no head>" : "<" + std::string(head->target()) + ">"};
+  };
+  start();
+  Peer nobody = connect();
+  nobody.send("nonsense\r\n\r\n");
+  const std::string first = nobody.read_to_end();
+  EXPECT_THAT(first, StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(first, HasSubstr("X-Code: bad_method\r\n"));
+  EXPECT_THAT(first, EndsWith("<no head>"));
+
   Peer client = connect();
-  client.send("nonsense\r\n\r\n");
-  EXPECT_THAT(client.read_to_end(), EndsWith("<bad_method>"));
+  client.send("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3x\r\nabc");
+  const std::string second = client.read_to_end();
+  EXPECT_THAT(second, HasSubstr("X-Code: bad_chunk\r\n"));
+  EXPECT_THAT(second, EndsWith("</a>"));
 }
 
 TEST_F(ServerTest, ARefusalAfterAGoodRequestComesInOrder) {

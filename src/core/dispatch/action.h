@@ -17,6 +17,7 @@
 #include "core/dispatch/record.h"
 #include "core/gate/gate.h"
 #include "core/ledger/entry.h"
+#include "core/limits/rate_limiter.h"
 
 namespace hanse::dispatch {
 
@@ -63,6 +64,10 @@ struct Refuse {
   // The site's own words for client_error are with the driver.
   std::optional<Duration> retry_after;
   answer::Failure last_failure = answer::Failure::none;
+  // Of over_rate: the limit that refused.
+  std::optional<limits::RateRefusal> rate = std::nullopt;
+  // Of over_budget: whose budget has not so much left.
+  std::optional<limits::Level> budget = std::nullopt;
 };
 
 // The request has ended without anybody to tell.

@@ -8,6 +8,14 @@
 #include "core/dispatch/request.h"
 
 namespace hanse::dispatch {
+namespace {
+
+limits::Level level_of(const ledger::BudgetScope& scope, ledger::BudgetLine line) {
+  if (line == scope.key) return limits::Level::key;
+  return line == scope.project ? limits::Level::project : limits::Level::tenant;
+}
+
+}  // namespace
 
 Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
                    DispatchOptions options, Instant now)
@@ -98,12 +106,14 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
   request.record.sites_permitted = static_cast<std::uint32_t>(request.permitted.count());
   request.record.sites_refused =
       static_cast<std::uint32_t>(offering.count()) - request.record.sites_permitted;
-  if (request.permitted.empty()) return refuse(request, End::refused_by_law, {}, now);
+  if (request.permitted.empty())
+    return refuse(request, End::refused_by_law, {.request = request.ref, .retry_after = {}}, now);
 
   if (!admit(request, now)) return;
   const placement::Decision decision = decide(request, request.record.excluded, now);
   if (!decision.chosen.valid()) {
-    return refuse(request, end_without_site(request), retry_after(request, now), now);
+    return refuse(request, end_without_site(request),
+                  {.request = request.ref, .retry_after = retry_after(request, now)}, now);
   }
   if (!hold(request, now)) return;
   if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
@@ -117,7 +127,11 @@ bool Dispatch::admit(Request& request, Instant now) {
     request.admission = *admission;
     return true;
   }
-  refuse(request, End::over_rate, admission.error().retry_after, now);
+  refuse(request, End::over_rate,
+         {.request = request.ref,
+          .retry_after = admission.error().retry_after,
+          .rate = admission.error()},
+         now);
   return false;
 }
 
@@ -135,10 +149,14 @@ bool Dispatch::hold(Request& request, Instant now) {
   recall_overdrawn(scope);
   auto held = holds_.open(scope, most);
   if (!held) {
-    if (held.error().code == ErrorCode::over_budget) {
-      refuse(request, End::over_budget, {}, now);
+    if (held.error().code == ErrorCode::at_capacity) {
+      refuse(request, End::at_capacity,
+             {.request = request.ref, .retry_after = retry_after(request, now)}, now);
     } else {
-      refuse(request, End::at_capacity, retry_after(request, now), now);
+      refuse(
+          request, End::over_budget,
+          {.request = request.ref, .retry_after = {}, .budget = level_of(scope, held.error().line)},
+          now);
     }
     return false;
   }

@@ -124,7 +124,7 @@ class Dispatch {
   void settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now);
   void release_hold(Request& request, ledger::Outcome outcome, Instant now);
   // For a request that nothing has been set aside for.
-  void refuse(Request& request, End why, std::optional<Duration> retry_after, Instant now);
+  void refuse(Request& request, End why, const Refuse& told, Instant now);
   void end(Request& request, End why, Action last, Instant now);
   static End end_without_site(const Request& request);
   [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;

@@ -102,7 +102,8 @@ TEST(Dispatch, WhatNoSiteMayServeIsRefusedAndNobodyIsAsked) {
 TEST(Dispatch, ATenantAtTheEndOfItsBudgetIsRefusedAndNobodyIsAsked) {
   Desk desk;
   const Arrived request = desk.request("poor");
-  EXPECT_THAT(desk.tell(request), ElementsAre("request_refused over_budget", "refuse over_budget"));
+  EXPECT_THAT(desk.tell(request),
+              ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
 
 // Its record lies beside that entry, so it must be final by then.
@@ -124,13 +125,43 @@ TEST(Dispatch, EveryRefusalIsWrittenDownAsTheRequestsLastEntry) {
   }
 }
 
+TEST(Dispatch, WhoseBudgetIsAtItsEndIsToldAsItIs) {
+  Snapshot snapshot = small_grid();
+  snapshot.tenants.projects[*snapshot.tenants.projects.find("acme/web")].budget = Money(2'000);
+  snapshot.tenants.keys[*snapshot.tenants.keys.find("thrifty/web/laptop")].budget = Money(1'000);
+  Desk desk(snapshot);
+  desk.tell(desk.request("acme"));
+  EXPECT_THAT(desk.tell(desk.request("acme")),
+              ElementsAre("request_refused over_budget", "refuse over_budget of the project"));
+  EXPECT_THAT(desk.tell(desk.request("thrifty")),
+              ElementsAre("request_refused over_budget", "refuse over_budget of the key"));
+}
+
+// A request of 150 tokens at most: a limit of 149 never lets it in, one of 200
+// does, once what came before has drained.
+TEST(Dispatch, ARateThatRefusesIsNamedAndSaysWhetherWaitingHelps) {
+  Snapshot snapshot = small_grid();
+  snapshot.tenants.keys[*snapshot.tenants.keys.find("acme/web/laptop")].rates.tokens_per_minute =
+      Tokens(149);
+  snapshot.tenants.tenants[*snapshot.tenants.tenants.find("thrifty")].rates.tokens_per_minute =
+      Tokens(200);
+  Desk desk(snapshot);
+  EXPECT_THAT(
+      desk.tell(desk.request("acme")),
+      ElementsAre("request_refused over_rate", "refuse over_rate of the key, 149 tokens a minute"));
+  desk.tell(desk.request("thrifty"));
+  EXPECT_THAT(desk.tell(desk.request("thrifty")),
+              ElementsAre("request_refused over_rate",
+                          "refuse over_rate of the tenant, 200 tokens a minute again in 30 s"));
+}
+
 // No waiting helps: that a dearer site would have been available in a second
 // must not tell the client to come again.
 TEST(Dispatch, OverBudgetNeverSaysToComeAgain) {
   Desk desk;
   desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
   EXPECT_THAT(desk.tell(desk.request("poor")),
-              ElementsAre("request_refused over_budget", "refuse over_budget"));
+              ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
 
 TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
@@ -140,7 +171,7 @@ TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
   const Arrived first = desk.request("poor");
   EXPECT_EQ(desk.tell(first).back(), "open_attempt ashburn/small/q4");
   EXPECT_THAT(desk.tell(desk.request("poor")),
-              ElementsAre("request_refused over_budget", "refuse over_budget"));
+              ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
   EXPECT_EQ(desk.ends(first.request, 0, Failure::content_filter).back(),
             "refuse client_error content_filter");
   EXPECT_EQ(desk.tell(desk.request("poor")).back(), "open_attempt ashburn/small/q4");
@@ -455,7 +486,7 @@ TEST(Dispatch, ABudgetThatIsLoweredHoldsFromThen) {
   desk.changes_to(lower);
   desk.leaves(request.request);
   EXPECT_THAT(desk.tell(desk.request("thrifty")),
-              ElementsAre("request_refused over_budget", "refuse over_budget"));
+              ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
 
 // What is held when a budget is set for the first time counts towards it.
@@ -467,7 +498,7 @@ TEST(Dispatch, ABudgetThatIsNewCountsWhatIsUnderWay) {
   limited.tenants.tenants[*limited.tenants.tenants.find("acme")].budget = Money(2'000);
   desk.changes_to(limited);
   EXPECT_THAT(desk.tell(desk.request("acme")),
-              ElementsAre("request_refused over_budget", "refuse over_budget"));
+              ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
 
 }  // namespace

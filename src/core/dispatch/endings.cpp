@@ -76,12 +76,12 @@ void Dispatch::release_hold(Request& request, ledger::Outcome outcome, Instant n
                  ledger::HoldReleased{.request = request.record.number, .outcome = outcome}, now);
 }
 
-void Dispatch::refuse(Request& request, End why, std::optional<Duration> retry_after, Instant now) {
+void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now) {
   append_closing(
       request,
       ledger::RequestRefused{.request = request.record.number, .why = refusal_of(why).value()},
       now);
-  end(request, why, Refuse{.request = request.ref, .retry_after = retry_after}, now);
+  end(request, why, told, now);
 }
 
 End Dispatch::end_without_site(const Request& request) {

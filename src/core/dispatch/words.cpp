@@ -119,6 +119,12 @@ struct ActionDigest {
     add(digest, action.request);
     digest.add_signed(action.retry_after.value_or(Duration(-1)).count());
     digest.add(static_cast<std::uint64_t>(action.last_failure));
+    if (action.rate) {
+      digest.add(static_cast<std::uint64_t>(action.rate->level));
+      digest.add(static_cast<std::uint64_t>(action.rate->limit));
+      digest.add_signed(action.rate->allowed);
+    }
+    if (action.budget) digest.add(static_cast<std::uint64_t>(*action.budget));
   }
   void operator()(const Forget& action) const { add(digest, action.request); }
   void operator()(const Probe& action) const { digest.add(action.site.value()); }

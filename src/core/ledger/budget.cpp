@@ -13,7 +13,7 @@ BudgetLine Treasurer::set(std::string_view name, Money limit, Money spent) {
     return it->second;
   }
   const BudgetLine line(lines_.size());
-  lines_.push_back({.name = std::string(name), .limit = limit, .leased = spent});
+  lines_.push_back({.limit = limit, .leased = spent});
   by_name_.emplace(name, line);
   return line;
 }
@@ -49,11 +49,6 @@ void Treasurer::give_back(BudgetLine line, Money amount) {
   Line& at = lines_[line.value()];
   HANSE_CHECK(Money(0) <= amount && amount <= at.leased);
   at.leased -= amount;
-}
-
-std::string_view Treasurer::name(BudgetLine line) const {
-  HANSE_CHECK(line.value() < lines_.size());
-  return lines_[line.value()].name;
 }
 
 }  // namespace hanse::ledger

@@ -33,9 +33,6 @@ class Budget {
 
   // Takes back a part of a lease that has been neither held nor spent.
   virtual void give_back(BudgetLine line, Money amount) = 0;
-
-  // For messages: "tenant acme".
-  [[nodiscard]] virtual std::string_view name(BudgetLine line) const = 0;
 };
 
 // The treasurer of one process. Plain state; not for several threads.
@@ -56,11 +53,9 @@ class Treasurer final : public Budget {
 
   Money draw(BudgetLine line, Money at_least, Money at_most) override;
   void give_back(BudgetLine line, Money amount) override;
-  [[nodiscard]] std::string_view name(BudgetLine line) const override;
 
  private:
   struct Line {
-    std::string name;
     Money limit;
     Money leased;  // what shards hold or have spent
   };

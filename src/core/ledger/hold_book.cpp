@@ -4,8 +4,6 @@
 #include <limits>
 #include <span>
 
-#include <fmt/format.h>
-
 #include "base/check.h"
 
 namespace hanse::ledger {
@@ -33,11 +31,10 @@ HoldBook::HoldBook(Budget& budget, HoldBookOptions options)
   HANSE_CHECK(options_.open_holds_max < kNone);
 }
 
-Result<HoldId> HoldBook::open(const BudgetScope& scope, Money amount) {
+std::expected<HoldId, HoldRefusal> HoldBook::open(const BudgetScope& scope, Money amount) {
   HANSE_CHECK(amount >= Money(0));
   if (open_holds_ == options_.open_holds_max) {
-    return fail({ErrorCode::at_capacity, Fault::us, Retry::later,
-                 fmt::format("{} holds are open, which is the most", open_holds_)});
+    return std::unexpected(HoldRefusal{.code = ErrorCode::at_capacity, .line = {}});
   }
   const Lines lines = {scope.tenant, scope.project, scope.key};
   HANSE_CHECK(distinct(lines));
@@ -51,10 +48,7 @@ Result<HoldId> HoldBook::open(const BudgetScope& scope, Money amount) {
     at.leased += drawn[level];
     if (drawn[level] >= missing) continue;
     undo(lines, drawn);
-    return fail(
-        {ErrorCode::over_budget, Fault::client, Retry::no,
-         fmt::format("the budget of {} has less left than the {} that this request can cost",
-                     budget_->name(lines[level]), to_decimal(amount))});
+    return std::unexpected(HoldRefusal{.code = ErrorCode::over_budget, .line = lines[level]});
   }
   for (const BudgetLine number : lines) {
     if (number.valid()) line(number).held += amount;

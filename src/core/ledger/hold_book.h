@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <vector>
 
 #include "base/money.h"
@@ -48,6 +49,15 @@ struct Settlement {
   bool operator==(const Settlement&) const = default;
 };
 
+// Why a hold was not opened. over_budget: `line` has less left than was asked
+// for. at_capacity: as many holds are open as may be; no line is to blame.
+struct HoldRefusal {
+  ErrorCode code = ErrorCode::over_budget;
+  BudgetLine line;
+
+  bool operator==(const HoldRefusal&) const = default;
+};
+
 class HoldBook {
  public:
   // Requires: `budget` outlives the book.
@@ -55,9 +65,9 @@ class HoldBook {
 
   // Sets `amount` aside on each line of `scope`.
   // Requires: amount is not negative; the lines of `scope` differ.
-  // Fails: over_budget, naming the line, when a line has not so much left;
-  // at_capacity past `open_holds_max`. A failed call changes nothing.
-  Result<HoldId> open(const BudgetScope& scope, Money amount);
+  // Fails: over_budget by the first line that has not so much left; at_capacity
+  // past `open_holds_max`. A failed call changes nothing.
+  std::expected<HoldId, HoldRefusal> open(const BudgetScope& scope, Money amount);
 
   // Ends `hold`: what is charged counts as spent, the rest is free again.
   // Requires: true_cost is not negative.

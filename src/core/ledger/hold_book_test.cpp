@@ -40,9 +40,7 @@ TEST_F(HoldBookTest, CostAboveTheHoldIsWrittenOffAndNeverCharged) {
 TEST_F(HoldBookTest, TheTightestLevelRefusesAndIsNamed) {
   const auto refused = book.open(scope, Money(61));
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::over_budget);
-  EXPECT_EQ(refused.error().fault, Fault::client);
-  EXPECT_NE(refused.error().message.find("project acme/web"), std::string::npos);
+  EXPECT_EQ(refused.error(), (HoldRefusal{ErrorCode::over_budget, scope.project}));
 }
 
 TEST_F(HoldBookTest, ARefusedHoldChangesNothing) {

@@ -1,7 +1,5 @@
 #include "core/limits/rate_limiter.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 
@@ -32,22 +30,11 @@ std::string_view to_string(Level level) {
 
 std::string_view to_string(Limit limit) {
   switch (limit) {
-    case Limit::requests_per_minute: return "requests per minute";
-    case Limit::tokens_per_minute: return "tokens per minute";
+    case Limit::requests_per_minute: return "requests a minute";
+    case Limit::tokens_per_minute: return "tokens a minute";
     case Limit::requests_at_once: return "requests at once";
   }
   return "unknown";
-}
-
-Error to_error(const RateRefusal& refusal) {
-  const std::string limit = fmt::format("the {}'s limit of {} {}", to_string(refusal.level),
-                                        refusal.allowed, to_string(refusal.limit));
-  if (!refusal.retry_after) {
-    return {ErrorCode::over_rate, Fault::client, Retry::no,
-            fmt::format("the request alone is larger than {}", limit)};
-  }
-  return {ErrorCode::over_rate, Fault::client, Retry::later,
-          fmt::format("{} is reached; try again in {}", limit, to_string(*refusal.retry_after))};
 }
 
 void RateLimiter::Bucket::drain(std::int64_t limit, MonotonicTime now) {

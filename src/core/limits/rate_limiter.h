@@ -28,7 +28,6 @@
 
 #include "base/id.h"
 #include "base/money.h"
-#include "base/result.h"
 #include "base/time.h"
 #include "core/limits/tenants.h"
 
@@ -38,7 +37,7 @@ enum class Level : std::uint8_t { tenant, project, key };
 enum class Limit : std::uint8_t { requests_per_minute, tokens_per_minute, requests_at_once };
 
 std::string_view to_string(Level level);
-std::string_view to_string(Limit limit);
+std::string_view to_string(Limit limit);  // with a number before it: "tokens a minute"
 
 // The limit that stands longest in the way.
 struct RateRefusal {
@@ -50,9 +49,6 @@ struct RateRefusal {
 
   bool operator==(const RateRefusal&) const = default;
 };
-
-// over_rate, the client's fault, with a sentence.
-Error to_error(const RateRefusal& refusal);
 
 // One request that is under way. Ends with exactly one finish().
 struct Admission {

@@ -96,12 +96,7 @@ TEST(RateLimiter, ARequestLargerThanTheLimitIsToldThatWaitingDoesNotHelp) {
   RateLimiter limiter(tenants);
   const auto refused = limiter.admit(kLaptop, Tokens(1'001), at(seconds(0)));
   ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().retry_after, std::nullopt);
-  const Error error = to_error(refused.error());
-  EXPECT_EQ(error.code, ErrorCode::over_rate);
-  EXPECT_EQ(error.retry, Retry::no);
-  EXPECT_EQ(error.message,
-            "the request alone is larger than the key's limit of 1000 tokens per minute");
+  EXPECT_EQ(refused.error(), (RateRefusal{Level::key, Limit::tokens_per_minute, 1'000, {}}));
 }
 
 TEST(RateLimiter, ALimitOfZeroAdmitsNothingAndDividesByNothing) {
@@ -148,9 +143,6 @@ TEST(RateLimiter, TheLimitThatStandsLongestInTheWayIsTold) {
   const auto refused = limiter.admit(kLaptop, Tokens(0), at(seconds(0)));
   EXPECT_EQ(refused.error(),
             (RateRefusal{Level::project, Limit::requests_per_minute, 1, seconds(60)}));
-  EXPECT_EQ(to_error(refused.error()).message,
-            "the project's limit of 1 requests per minute is reached; try again in " +
-                to_string(seconds(60)));
 }
 
 TEST(RateLimiter, ANewSnapshotChangesLimitsAndForgetsNothing) {

@@ -63,8 +63,15 @@ struct ActionWords {
   }
   std::string operator()(const dispatch::Finish& a) const { return name(a.request); }
   std::string operator()(const dispatch::Refuse& a) const {
-    return fmt::format("{} last failure {}{}", name(a.request), answer::to_string(a.last_failure),
-                       a.retry_after ? ", again in " + to_string(*a.retry_after) : "");
+    std::string words =
+        fmt::format("{} last failure {}", name(a.request), answer::to_string(a.last_failure));
+    if (a.budget) words += fmt::format(", the budget of the {}", limits::to_string(*a.budget));
+    if (a.rate) {
+      words += fmt::format(", the {}'s {} {}", limits::to_string(a.rate->level), a.rate->allowed,
+                           limits::to_string(a.rate->limit));
+    }
+    if (a.retry_after) words += ", again in " + to_string(*a.retry_after);
+    return words;
   }
   std::string operator()(const dispatch::Forget& a) const { return name(a.request); }
   std::string operator()(const dispatch::Probe& a) const {

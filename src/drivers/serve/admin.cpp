@@ -25,7 +25,7 @@ void not_found(http::Exchange& exchange, std::string message) {
   api::Problem problem;
   problem.kind = api::ProblemKind::route_not_found;
   problem.message = std::move(message);
-  reply_problem(exchange, problem, {}, {});
+  reply_problem(exchange, problem);
 }
 
 // `colour=on` and `columns=N` of a query.
@@ -90,7 +90,7 @@ class Admin::Waiting final : public http::ExchangeObserver {
     if (error.code != ErrorCode::broken) return not_found(exchange_, error.message);
     api::Problem problem;
     problem.message = error.message;
-    reply_problem(exchange_, problem, {}, {});
+    reply_problem(exchange_, problem);
   }
 
   void on_drained(http::Exchange&) override {}
@@ -114,14 +114,14 @@ void Admin::on_head(http::Exchange& exchange) {
     api::Problem problem;
     problem.kind = api::ProblemKind::unauthenticated;
     problem.message = "the admin listener wants its token: Authorization: Bearer <token>";
-    return reply_problem(exchange, problem, {}, {});
+    return reply_problem(exchange, problem);
   }
   if (head.method() != "GET") {
     api::Problem problem;
     problem.kind = api::ProblemKind::method_not_allowed;
     problem.message = "the admin listener only answers GET";
     problem.allow = "GET";
-    return reply_problem(exchange, problem, {}, {});
+    return reply_problem(exchange, problem);
   }
 }
 
@@ -136,6 +136,11 @@ void Admin::on_request(http::Exchange& exchange) {
     return one_record(exchange, path.substr(kRecords.size()), exchange.head().query());
   }
   not_found(exchange, "there are /healthz, /readyz, /metrics, /records and /records/ID here");
+}
+
+http::RefusalReply Admin::on_refused(const http::Refusal& refusal, const http::RequestHead* head) {
+  static_cast<void>(head);
+  return refusal_reply(problem_of(refusal));
 }
 
 bool Admin::may(const http::RequestHead& head) const {
@@ -215,7 +220,7 @@ void Admin::look_up(http::Exchange& exchange, const ledger::RequestId& request,
     problem.kind = api::ProblemKind::overloaded;
     problem.message = "too many records are being looked up; ask again";
     problem.retry_after = seconds(1);
-    return reply_problem(exchange, problem, {}, {});
+    return reply_problem(exchange, problem);
   }
   waiting_.emplace(number, std::make_unique<Waiting>(*this, number, exchange));
 }

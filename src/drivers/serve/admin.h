@@ -30,6 +30,8 @@ class Admin final : public http::Handler {
 
   void on_head(http::Exchange& exchange) override;
   void on_request(http::Exchange& exchange) override;
+  http::RefusalReply on_refused(const http::Refusal& refusal,
+                                const http::RequestHead* head) override;
 
   void set_draining() { draining_ = true; }
 

@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "adapters/api/models.h"
-#include "adapters/api/request_headers.h"
-#include "base/nearest_word.h"
 #include "drivers/serve/problems.h"
 
 namespace hanse::serve {
@@ -15,16 +13,6 @@ namespace {
 
 std::string_view field(const http::RequestHead& head, std::string_view name) {
   return head.headers().find(name).value_or(std::string_view());
-}
-
-bool sells(const dispatch::Snapshot& snapshot, KeyId key, AliasId alias) {
-  const limits::Tenant& tenant = snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
-  return snapshot.catalog.price_books[tenant.price_book].find(alias) != nullptr;
-}
-
-void reply_json(http::Exchange& exchange, const std::string& body) {
-  const std::array<http::HeaderLine, 1> headers{{{"content-type", "application/json"}}};
-  exchange.reply(200, headers, body);
 }
 
 }  // namespace
@@ -61,15 +49,18 @@ void Front::on_request(http::Exchange& exchange) {
   }
 }
 
-void Front::on_refused(const http::Refusal& refusal) {
-  shard_.metrics().observe_rejection(refusal.code);
+http::RefusalReply Front::on_refused(const http::Refusal& refusal, const http::RequestHead* head) {
+  api::Problem problem = problem_of(refusal);
+  count(problem);
+  mark(problem, head);
+  return refusal_reply(problem);
 }
 
 std::expected<Front::Asked, api::Problem> Front::read_head(const http::RequestHead& head) const {
   auto route = api::find_route(head.method(), head.target());
   if (!route) return std::unexpected(std::move(route.error()));
   if (head.headers().count("authorization") > 1) {
-    return std::unexpected(api::bad_request("more than one Authorization header", "Authorization"));
+    return std::unexpected(api::bad_request("more than one Authorization header", "authorization"));
   }
   auto presented = api::read_bearer(field(head, "authorization"));
   if (!presented) return std::unexpected(std::move(presented.error()));
@@ -138,23 +129,7 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
   if (!labels) return std::unexpected(std::move(labels.error()));
   admission.labels = *labels;
 
-  auto class_name = api::read_class(field(head, "hanse-class"));
-  if (!class_name) return std::unexpected(std::move(class_name.error()));
-  if (*class_name) {
-    const auto latency_class = snapshot.catalog.classes.find(**class_name);
-    if (!latency_class) {
-      return std::unexpected(api::bad_request(
-          fmt::format("there is no latency class '{}'", **class_name), "Hanse-Class"));
-    }
-    admission.latency_class = *latency_class;
-  } else if (row.latency_class) {
-    admission.latency_class = *row.latency_class;
-  }
-
-  Random& random = shard_.random();
-  const api::TraceContext trace =
-      api::child_context(api::read_traceparent(field(head, "traceparent")),
-                         {random.next(), random.next(), random.next()});
+  const api::TraceContext trace = span_of(head);
   admission.extras.trace_id = trace.trace_id;
   admission.traceparent = api::to_traceparent(trace);
   if (const auto id = api::read_client_request_id(field(head, "x-client-request-id"))) {
@@ -176,6 +151,8 @@ void Front::generate(http::Exchange& exchange, const Asked& asked) {
   }
   auto admission = admit(exchange.head(), asked.key);
   if (!admission) return refuse(exchange, std::move(admission.error()));
+  auto class_name = api::read_class(field(exchange.head(), "hanse-class"));
+  if (!class_name) return refuse(exchange, std::move(class_name.error()));
   Session* session = shard_.take_session();
   if (session == nullptr) {
     api::Problem problem;
@@ -187,13 +164,13 @@ void Front::generate(http::Exchange& exchange, const Asked& asked) {
   const answer::Dialect dialect = asked.route.operation == api::Operation::completions
                                       ? answer::Dialect::completion
                                       : answer::Dialect::chat;
-  if (auto problem = session->begin(exchange, *std::move(admission), dialect)) {
+  if (auto problem = session->begin(exchange, *std::move(admission), dialect, *class_name)) {
     shard_.give_back(session->ref().slot);
     refuse(exchange, *std::move(problem));
   }
 }
 
-void Front::list_models(http::Exchange& exchange, KeyId key) const {
+void Front::list_models(http::Exchange& exchange, KeyId key) {
   const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
   std::vector<api::ModelEntry> models;
   snapshot.catalog.aliases.for_each([&](AliasId alias, const catalog::Alias& row) {
@@ -204,29 +181,56 @@ void Front::list_models(http::Exchange& exchange, KeyId key) const {
   reply_json(exchange, body);
 }
 
-void Front::get_model(http::Exchange& exchange, const Asked& asked) const {
+void Front::get_model(http::Exchange& exchange, const Asked& asked) {
   const dispatch::Snapshot& snapshot = *shard_.setting()->snapshot;
   const auto alias = snapshot.catalog.aliases.find(asked.route.model_id);
   if (!alias || !sells(snapshot, asked.key, *alias)) {
-    return reply_problem(
-        exchange,
-        api::model_not_found(asked.route.model_id,
-                             nearest_word(asked.route.model_id, shard_.setting()->alias_names)),
-        {}, {});
+    return refuse(exchange, unknown_model(asked.route.model_id, snapshot, asked.key));
   }
   std::string body;
   api::write_model({.alias = asked.route.model_id}, body);
   reply_json(exchange, body);
 }
 
+api::TraceContext Front::span_of(const http::RequestHead& head) {
+  Random& random = shard_.random();
+  return api::child_context(api::read_traceparent(field(head, "traceparent")),
+                            {random.next(), random.next(), random.next()});
+}
+
+Front::Marks Front::marks_of(const http::RequestHead* head) {
+  Random& random = shard_.random();
+  Marks marks{.request_id = fmt::format("rej_{:016x}{:016x}", random.next(), random.next()),
+              .traceparent = {}};
+  if (head == nullptr) return marks;
+  const api::Traceparent traceparent = api::to_traceparent(span_of(*head));
+  marks.traceparent.assign(traceparent.begin(), traceparent.end());
+  return marks;
+}
+
+void Front::reply_json(http::Exchange& exchange, std::string_view body) {
+  const Marks marks = marks_of(&exchange.head());
+  const std::array<http::HeaderLine, 3> headers{{{"content-type", "application/json"},
+                                                 {"x-request-id", marks.request_id},
+                                                 {"traceparent", marks.traceparent}}};
+  exchange.reply(200, headers, body);
+}
+
 void Front::refuse(http::Exchange& exchange, api::Problem problem) {
-  shard_.metrics().observe_rejection(api::row_of(problem.kind).code);
-  // It never became a request of the books, so its id is of another kind: for
-  // finding the line in a client's log, not for `hanse explain`.
-  const std::string id =
-      fmt::format("rej_{:016x}{:016x}", shard_.random().next(), shard_.random().next());
-  problem.request_id = id;
-  reply_problem(exchange, problem, id, {});
+  count(problem);
+  mark(problem, &exchange.head());
+  reply_problem(exchange, problem);
+}
+
+void Front::mark(api::Problem& problem, const http::RequestHead* head) {
+  Marks marks = marks_of(head);
+  problem.request_id = std::move(marks.request_id);
+  problem.traceparent = std::move(marks.traceparent);
+}
+
+void Front::count(const api::Problem& problem) {
+  const std::string_view code = api::row_of(problem.kind).code;
+  shard_.metrics().observe_rejection(code.empty() ? "bad_request" : code);
 }
 
 }  // namespace hanse::serve

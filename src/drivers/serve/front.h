@@ -4,9 +4,11 @@
 #pragma once
 
 #include <expected>
-#include <optional>
+#include <string>
+#include <string_view>
 
 #include "adapters/api/errors.h"
+#include "adapters/api/request_headers.h"
 #include "adapters/api/route.h"
 #include "adapters/http/server.h"
 #include "drivers/serve/shard.h"
@@ -19,7 +21,8 @@ class Front final : public http::Handler {
 
   void on_head(http::Exchange& exchange) override;
   void on_request(http::Exchange& exchange) override;
-  void on_refused(const http::Refusal& refusal) override;
+  http::RefusalReply on_refused(const http::Refusal& refusal,
+                                const http::RequestHead* head) override;
 
  private:
   // What the head alone decides.
@@ -30,12 +33,25 @@ class Front final : public http::Handler {
   [[nodiscard]] std::expected<Asked, api::Problem> read_head(const http::RequestHead& head) const;
 
   void generate(http::Exchange& exchange, const Asked& asked);
-  void list_models(http::Exchange& exchange, KeyId key) const;
-  void get_model(http::Exchange& exchange, const Asked& asked) const;
+  void list_models(http::Exchange& exchange, KeyId key);
+  void get_model(http::Exchange& exchange, const Asked& asked);
   static std::expected<void, api::Problem> check_own_headers(const http::RequestHead& head);
   [[nodiscard]] std::expected<Admission, api::Problem> admit(const http::RequestHead& head,
                                                              KeyId key);
+
+  // What a reply says of whatever is no request of the books. The id is of
+  // another kind then: for finding the line in a client's log, not for `hanse
+  // explain`. A head that could not be read has no trace to go on with.
+  struct Marks {
+    std::string request_id;
+    std::string traceparent;
+  };
+  [[nodiscard]] Marks marks_of(const http::RequestHead* head);
+  [[nodiscard]] api::TraceContext span_of(const http::RequestHead& head);
+  void reply_json(http::Exchange& exchange, std::string_view body);
   void refuse(http::Exchange& exchange, api::Problem problem);
+  void mark(api::Problem& problem, const http::RequestHead* head);
+  void count(const api::Problem& problem);
 
   // The head that was looked at last. Most bodies come with their heads, and
   // what was found out in this very turn under this very setting still holds.

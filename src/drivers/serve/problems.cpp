@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/nearest_word.h"
+#include "core/limits/latency_class.h"
 
 namespace hanse::serve {
 namespace {
@@ -26,24 +28,61 @@ Tokens prompt_bound(const answer::Question& question, Tokens context) {
   return std::min(Tokens(tokens), context * question.prompts);
 }
 
+const limits::Tenant& tenant_of(const dispatch::Snapshot& snapshot, KeyId key) {
+  return snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
+}
+
+// "project acme/web"
+std::string named(limits::Level level, const dispatch::Snapshot& snapshot, KeyId key) {
+  const limits::Tenants& tenants = snapshot.tenants;
+  const std::string* name = &tenants.keys[key].name;
+  if (level == limits::Level::tenant) name = &tenant_of(snapshot, key).name;
+  if (level == limits::Level::project) name = &tenants.projects[tenants.keys[key].project].name;
+  return fmt::format("{} {}", limits::to_string(level), *name);
+}
+
+api::Problem over_rate(const limits::RateRefusal& refusal, const dispatch::Snapshot& snapshot,
+                       KeyId key) {
+  const std::string limit = fmt::format("{}: {} {}", named(refusal.level, snapshot, key),
+                                        refusal.allowed, limits::to_string(refusal.limit));
+  return refusal.retry_after ? api::rate_limited(limit, *refusal.retry_after)
+                             : api::exceeds_rate_limit(limit);
+}
+
 }  // namespace
 
-std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& question,
-                                                        const dispatch::Snapshot& snapshot,
-                                                        KeyId key) {
-  const limits::Tenant& tenant = snapshot.tenants.tenants[snapshot.tenants.keys[key].tenant];
+bool sells(const dispatch::Snapshot& snapshot, KeyId key, AliasId alias) {
+  const PriceBookId book = tenant_of(snapshot, key).price_book;
+  return snapshot.catalog.price_books[book].find(alias) != nullptr;
+}
+
+api::Problem unknown_model(std::string_view asked, const dispatch::Snapshot& snapshot, KeyId key) {
+  std::vector<std::string_view> names;
+  snapshot.catalog.aliases.for_each([&](AliasId alias, const catalog::Alias& row) {
+    if (sells(snapshot, key, alias)) names.push_back(row.name);
+  });
+  return api::model_not_found(asked, nearest_word(asked, names));
+}
+
+std::expected<dispatch::Arrived, api::Problem> describe(
+    const answer::Question& question, const dispatch::Snapshot& snapshot, KeyId key,
+    std::optional<std::string_view> class_name) {
+  const limits::Tenant& tenant = tenant_of(snapshot, key);
   const auto alias = snapshot.catalog.aliases.find(question.model);
-  if (!alias || snapshot.catalog.price_books[tenant.price_book].find(*alias) == nullptr) {
-    std::vector<std::string_view> names;
-    for (const catalog::Alias& row : snapshot.catalog.aliases) names.push_back(row.name);
-    return std::unexpected(
-        api::model_not_found(question.model, nearest_word(question.model, names)));
+  if (!alias || !sells(snapshot, key, *alias)) {
+    return std::unexpected(unknown_model(question.model, snapshot, key));
+  }
+  const auto latency_class =
+      limits::resolve_class(snapshot.catalog, snapshot.tenants.keys[key], *alias, class_name);
+  if (!latency_class) {
+    return std::unexpected(api::bad_request(latency_class.error().message, "hanse-class"));
   }
   const Tokens context =
       snapshot.catalog.models[snapshot.catalog.aliases[*alias].model].context_tokens;
   dispatch::Arrived arrived;
   arrived.key = key;
   arrived.alias = *alias;
+  arrived.latency_class = *latency_class;
   arrived.prompt_bytes = question.prompt_bytes;
   arrived.prompt_tokens_max = prompt_bound(question, context);
   arrived.output_limit =
@@ -92,12 +131,11 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
   };
   switch (record.end) {
     case dispatch::End::over_budget:
-      return api::insufficient_quota(
-          fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name));
+      HANSE_CHECK(action.budget.has_value());
+      return api::insufficient_quota(named(*action.budget, snapshot, record.key));
     case dispatch::End::over_rate:
-      return api::rate_limited(
-          fmt::format("tenant {}", snapshot.tenants.tenants[record.tenant].name),
-          action.retry_after.value_or(seconds(1)));
+      HANSE_CHECK(action.rate.has_value());
+      return over_rate(*action.rate, snapshot, record.key);
     case dispatch::End::at_capacity:
       return say(api::ProblemKind::overloaded,
                  "every permitted site has as many requests as it may have; try again shortly");
@@ -135,15 +173,40 @@ std::vector<api::SiteRefusal> refusals_of(const std::vector<gate::Verdict>& verd
   return refusals;
 }
 
-void reply_problem(http::Exchange& exchange, const api::Problem& problem,
-                   std::string_view request_id, std::string_view traceparent) {
-  const std::vector<api::HttpHeader> extra = api::headers_of(problem);
+api::Problem problem_of(const http::Refusal& refusal) {
+  api::Problem problem{.message = std::string(refusal.message)};
+  switch (refusal.status) {
+    case 400: problem.kind = api::ProblemKind::malformed_http; break;
+    case 408: problem.kind = api::ProblemKind::request_timeout; break;
+    case 413: problem.kind = api::ProblemKind::body_too_large; break;
+    case 414: problem.kind = api::ProblemKind::target_too_long; break;
+    case 417: problem.kind = api::ProblemKind::bad_expectation; break;
+    case 431: problem.kind = api::ProblemKind::head_too_large; break;
+    case 501: problem.kind = api::ProblemKind::not_implemented; break;
+    case 503:
+      problem.kind = api::ProblemKind::overloaded;
+      problem.retry_after = seconds(1);
+      break;
+    case 505: problem.kind = api::ProblemKind::bad_version; break;
+    default: break;  // internal
+  }
+  return problem;
+}
+
+http::RefusalReply refusal_reply(const api::Problem& problem) {
+  http::RefusalReply reply;
+  for (api::HttpHeader& header : api::headers_of(problem)) {
+    reply.headers.emplace_back(std::move(header.name), std::move(header.value));
+  }
+  api::write_error_body(problem, reply.body);
+  return reply;
+}
+
+void reply_problem(http::Exchange& exchange, const api::Problem& problem) {
+  const std::vector<api::HttpHeader> headers = api::headers_of(problem);
   std::vector<http::HeaderLine> lines;
-  lines.reserve(extra.size() + 3);
-  lines.push_back({"content-type", "application/json"});
-  if (!request_id.empty()) lines.push_back({"x-request-id", request_id});
-  if (!traceparent.empty()) lines.push_back({"traceparent", traceparent});
-  for (const api::HttpHeader& header : extra) lines.push_back({header.name, header.value});
+  lines.reserve(headers.size());
+  for (const api::HttpHeader& header : headers) lines.push_back({header.name, header.value});
   std::string body;
   api::write_error_body(problem, body);
   exchange.reply(api::http_status(problem), lines, body);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -19,12 +20,20 @@
 
 namespace hanse::serve {
 
-// The request as the core needs it, sizes only: alias found, output limit and
-// prompt bounded. Labels, class and slot are the caller's.
-// Fails: model_not_found.
+// Whether the key's tenant may buy `alias`.
+bool sells(const dispatch::Snapshot& snapshot, KeyId key, AliasId alias);
+
+// model_not_found, with the nearest name that the key's tenant may buy: what is
+// sold to others is none of its business.
+api::Problem unknown_model(std::string_view asked, const dispatch::Snapshot& snapshot, KeyId key);
+
+// The request as the core needs it, sizes only: alias and latency class found,
+// output limit and prompt bounded. Labels and slot are the caller's.
+// Fails: model_not_found; bad_request for a class that does not exist.
 std::expected<dispatch::Arrived, api::Problem> describe(const answer::Question& question,
                                                         const dispatch::Snapshot& snapshot,
-                                                        KeyId key);
+                                                        KeyId key,
+                                                        std::optional<std::string_view> class_name);
 
 answer::Failure failure_of(const http::CallFailure& failure);
 
@@ -37,8 +46,11 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
 std::vector<api::SiteRefusal> refusals_of(const std::vector<gate::Verdict>& verdicts,
                                           const dispatch::Snapshot& snapshot);
 
-// Ends `exchange` with the problem as status and JSON body.
-void reply_problem(http::Exchange& exchange, const api::Problem& problem,
-                   std::string_view request_id, std::string_view traceparent);
+// What the HTTP server refuses by itself; the statuses are the same.
+api::Problem problem_of(const http::Refusal& refusal);
+http::RefusalReply refusal_reply(const api::Problem& problem);
+
+// Ends `exchange` with the problem as status, headers and JSON body.
+void reply_problem(http::Exchange& exchange, const api::Problem& problem);
 
 }  // namespace hanse::serve

@@ -45,7 +45,8 @@ Session::Session(Shard& shard, std::uint32_t slot)
     : shard_(shard), slot_(slot), watch_(shard.loop(), [this] { watch_ran_out(); }) {}
 
 std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission admission,
-                                           answer::Dialect dialect) {
+                                           answer::Dialect dialect,
+                                           std::optional<std::string_view> class_name) {
   HANSE_CHECK(!busy());
   auto question = api::read_question(dialect, exchange.body(), scratch_);
   if (!question) return std::move(question.error());
@@ -54,13 +55,8 @@ std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission a
   admission_ = std::move(admission);
 
   const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
-  auto arrived = describe(question_, snapshot, admission_.key);
+  auto arrived = describe(question_, snapshot, admission_.key, class_name);
   if (!arrived) return std::move(arrived.error());
-  admission_.alias = arrived->alias;
-  if (!admission_.latency_class.valid()) {
-    admission_.latency_class = snapshot.catalog.aliases[arrived->alias].latency_class;
-  }
-  arrived->latency_class = admission_.latency_class;
   arrived->labels = admission_.labels;
   arrived->request = {slot_, ++generation_};
 
@@ -90,11 +86,10 @@ void Session::open(const dispatch::OpenAttempt& action) {
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
-  const Status written = upstream_->engine.write_request(question_, body_.view(),
-                                                         {.upstream_model = offer.upstream_model,
-                                                          .output_limit = action.output_limit,
-                                                          .continuation = {}},
-                                                         upstream_request_);
+  const Status written = upstream_->engine.write_request(
+      question_, body_.view(),
+      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit},
+      upstream_request_);
   if (!written) {
     failed(answer::Failure::client_request, {}).client_message = written.error().message;
     return end_attempt(answer::Failure::client_request);
@@ -219,7 +214,7 @@ void Session::refuse(const dispatch::Refuse& action) {
       writer_->write_error(told, out_);
       exchange.finish(out_);
     } else {
-      reply_problem(exchange, told, request_id(), traceparent());
+      reply_problem(exchange, told);
     }
   }
   shard_.ended(*this);
@@ -239,12 +234,12 @@ void Session::stop(api::ProblemKind kind, std::string_view why) {
     api::Problem told;
     told.kind = kind;
     told.message = why;
-    told.request_id = request_id();
+    mark(told);
     if (exchange.begun()) {
       writer_->write_error(told, out_);
       exchange.finish(out_);
     } else {
-      reply_problem(exchange, told, request_id(), traceparent());
+      reply_problem(exchange, told);
     }
   }
   if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
@@ -451,12 +446,18 @@ api::Problem Session::problem(const dispatch::Refuse& action) const {
   api::Problem told = record.end == dispatch::End::refused_by_law
                           ? api::refused_by_gate(refusals_of(shard_.explain(ref()), snapshot))
                           : problem_of(record, action, report_.get(), snapshot);
+  mark(told);
+  return told;
+}
+
+void Session::mark(api::Problem& told) const {
+  const dispatch::Record& record = shard_.record(ref());
   told.request_id = request_id();
+  told.traceparent = traceparent();
   told.attempts = static_cast<std::int32_t>(record.attempts.size());
   if (!record.attempts.empty()) {
     told.site = admission_.setting->snapshot->fleet.sites[record.attempts.back().site].name;
   }
-  return told;
 }
 
 Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view content_type)

@@ -41,8 +41,6 @@ class Shard;
 struct Admission {
   std::shared_ptr<const Setting> setting;
   KeyId key;
-  AliasId alias;
-  ClassId latency_class;
   gate::LabelSet labels;
   dispatch::RecordExtras extras;
   api::Traceparent traceparent{};  // of our own span, for the site
@@ -52,10 +50,12 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
  public:
   Session(Shard& shard, std::uint32_t slot);
 
-  // Takes the exchange and its body over and tells dispatch.
+  // Takes the exchange and its body over and tells dispatch. `class_name` is
+  // the latency class that the client names.
   // Fails: the problem to reply with; nothing has been taken then.
   std::optional<api::Problem> begin(http::Exchange& exchange, Admission admission,
-                                    answer::Dialect dialect);
+                                    answer::Dialect dialect,
+                                    std::optional<std::string_view> class_name);
 
   // --- What dispatch says. ---
   void open(const dispatch::OpenAttempt& action);
@@ -109,6 +109,8 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   [[nodiscard]] Usage usage_so_far() const;
   [[nodiscard]] api::Accounting accounting() const;
   [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;
+  // Says which request it was, and how far it came.
+  void mark(api::Problem& told) const;
   [[nodiscard]] const fleet::Site& site() const;
 
   // The headers of a reply, in place; views of the session's own strings.

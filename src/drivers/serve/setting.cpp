@@ -125,9 +125,6 @@ Result<std::shared_ptr<const Setting>> make_setting(http::Loop& loop, const conf
   auto keys = limits::KeyRing::create(setting->snapshot->tenants);
   if (!keys) return std::unexpected(std::move(keys.error()));
   setting->keys.emplace(*std::move(keys));
-  for (const catalog::Alias& alias : setting->snapshot->catalog.aliases) {
-    setting->alias_names.push_back(alias.name);
-  }
   for (const fleet::Site& site : setting->snapshot->fleet.sites) {
     std::shared_ptr<Upstream> upstream = find_same(before, site);
     if (upstream == nullptr) {

@@ -58,7 +58,6 @@ struct Setting {
   // By SiteId. Shared with the settings before and after, and with the calls
   // that are under way.
   std::vector<std::shared_ptr<Upstream>> upstreams;
-  std::vector<std::string_view> alias_names;  // for "did you mean"
 };
 
 // Requires: `loaded.configuration` is there.

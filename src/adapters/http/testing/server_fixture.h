@@ -27,6 +27,7 @@ class Script final : public Handler, public ExchangeObserver {
     exchange.reply(200, lines, body);
   };
   std::function<void(Exchange&)> drained = [](Exchange&) {};
+  std::function<RefusalReply(const Refusal&, const RequestHead*)> refused;  // else the default
   Notes notes;
   Exchange* held = nullptr;  // of a request that nobody has answered
 
@@ -41,8 +42,9 @@ class Script final : public Handler, public ExchangeObserver {
 
   void on_head(Exchange& exchange) override { head(exchange); }
   void on_request(Exchange& exchange) override { request(exchange); }
-  void on_refused(const Refusal& refusal) override {
+  RefusalReply on_refused(const Refusal& refusal, const RequestHead* head_read) override {
     notes.add("refused " + std::string(refusal.code));
+    return refused ? refused(refusal, head_read) : Handler::on_refused(refusal, head_read);
   }
   void on_drained(Exchange& exchange) override {
     notes.add("drained");

@@ -147,6 +147,11 @@ class Desk {
           release->output == kNoTokenLimit ? " all" : fmt::format(" {}", release->output.count());
     } else if (const auto* refuse = std::get_if<Refuse>(&action)) {
       line += fmt::format(" {}", to_string(dispatch_.record(refuse->request).end));
+      if (refuse->budget) line += fmt::format(" of the {}", limits::to_string(*refuse->budget));
+      if (refuse->rate) {
+        line += fmt::format(" of the {}, {} {}", limits::to_string(refuse->rate->level),
+                            refuse->rate->allowed, limits::to_string(refuse->rate->limit));
+      }
       if (refuse->last_failure != answer::Failure::none) {
         line += fmt::format(" {}", answer::to_string(refuse->last_failure));
       }
