@@ -88,11 +88,10 @@ void Session::open(const dispatch::OpenAttempt& action) {
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
-  const Status written = upstream_->engine.write_request(question_, body_.view(),
-                                                         {.upstream_model = offer.upstream_model,
-                                                          .output_limit = action.output_limit,
-                                                          .continuation = {}},
-                                                         upstream_request_);
+  const Status written = upstream_->engine.write_request(
+      question_, body_.view(),
+      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit},
+      upstream_request_);
   if (!written) {
     failed(answer::Failure::client_request, {}).client_message = written.error().message;
     return end_attempt(answer::Failure::client_request);
