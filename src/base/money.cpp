@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/ascii.h"
+
 namespace hanse {
 namespace {
 
@@ -28,11 +30,10 @@ Result<std::int64_t> parse_fixed(std::string_view text, int decimals, std::strin
       seen_decimals = 0;
       continue;
     }
-    if (c < '0' || c > '9') return bad("expected digits, one point, digits");
+    if (!is_digit(c)) return bad("expected digits, one point, digits");
     digit_before = true;
-    if (seen_decimals >= 0 && ++seen_decimals > decimals) {
-      return bad(fmt::format("at most {} decimals fit", decimals));
-    }
+    if (seen_decimals >= 0) ++seen_decimals;
+    if (seen_decimals > decimals) return bad(fmt::format("at most {} decimals fit", decimals));
     value = value * 10 + (c - '0');
     if (value > kInt64Max) return bad("it is too large");
   }
