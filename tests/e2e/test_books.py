@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import pathlib
+import subprocess
 import threading
 import time
 import typing
@@ -16,6 +17,7 @@ import openai
 import pytest
 from asking import MODEL
 from harness import (
+    BINARY,
     ACME,
     SMALLSHOP,
     Gateway,
@@ -135,6 +137,32 @@ def test_a_clock_set_back_between_two_starts_does_no_harm(
     ask()
     done = scripted_grid.command("books", "verify", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["requests_charged"] == 3, done.stdout + done.stderr
+
+
+def test_a_journal_that_has_lost_its_end_is_neither_good_nor_gone_on_from(
+    scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    for _ in range(3):
+        scripted_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])
+    scripted_grid.stop()
+    (entries,) = scripted_grid.config.parent.rglob("*.entries")
+    whole = entries.read_bytes()
+
+    entries.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    done = scripted_grid.command("books", "verify")
+    assert done.returncode != 0 and "NOT WHOLE" in done.stdout
+    audit = json.loads(scripted_grid.command("books", "verify", "--json").stdout)
+    assert not audit["good"] and entries.name in audit["torn"]
+
+    # Cut cleanly, at the end of its header: only the books know that there was more.
+    entries.write_bytes(whole[:128])
+    refused = subprocess.run(
+        [str(BINARY), "serve", str(scripted_grid.config)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert refused.returncode != 0 and "lost its end" in refused.stderr
+
+    entries.write_bytes(whole)
+    assert scripted_grid.command("books", "verify").returncode == 0
 
 
 def test_many_requests_at_once_cannot_spend_more_than_the_budget(

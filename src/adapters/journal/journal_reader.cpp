@@ -139,4 +139,9 @@ Result<bool> JournalReader::pass_end() {
   return true;
 }
 
+std::optional<std::string> JournalReader::torn() const {
+  if (!segment_.damage()) return std::nullopt;
+  return fmt::format("{} at offset {}: {}", segment_.path(), segment_.offset(), *segment_.damage());
+}
+
 }  // namespace hanse::journal

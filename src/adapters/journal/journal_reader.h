@@ -48,7 +48,7 @@ class JournalReader final : public ledger::EntrySource {
   [[nodiscard]] const Sha256& chain() const { return segment_.chain(); }
   // After `next` returned false: why what follows the end is no block, such as
   // a write that a crash cut short. Nothing at a clean end.
-  [[nodiscard]] const std::optional<std::string>& torn() const { return segment_.damage(); }
+  [[nodiscard]] std::optional<std::string> torn() const;
 
  private:
   JournalReader(Disk& disk, std::string directory, SegmentReader segment);

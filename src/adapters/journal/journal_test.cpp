@@ -246,6 +246,28 @@ TEST_F(JournalTest, AFullDiskAtTheStartOfASegmentStopsTheJournal) {
 
 // --- Damage. ---
 
+// A journal of one segment whose head is gone looks like a first start that
+// died, but for its size.
+TEST_F(JournalTest, AUsedJournalWithoutItsHeadIsNotBegunAnew) {
+  open();
+  live(3, 200);
+  ASSERT_TRUE(journal->close());
+  const auto entries = disk.file(kFirst);
+  ASSERT_GT(entries.size(), 1024U);
+  disk.set_file(kFirst, FaultyDisk::Bytes(entries.size(), 0));
+  const auto zeroed = try_open();
+  ASSERT_FALSE(zeroed);
+  EXPECT_EQ(zeroed.error().code, ErrorCode::broken);
+
+  const std::string payloads = "j/00000001.payloads";
+  auto longer = disk.file(payloads);
+  longer.resize(longer.size() + 100, 7);
+  disk.set_file(payloads, longer);
+  disk.set_file(kFirst, {});
+  EXPECT_FALSE(try_open()) << "records say that there were requests";
+  EXPECT_EQ(disk.file(payloads).size(), longer.size()) << "nothing is removed";
+}
+
 TEST_F(JournalTest, DamageBeforeTheEndNamesFileAndOffset) {
   open();
   live(1, 100);

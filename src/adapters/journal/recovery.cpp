@@ -94,9 +94,32 @@ class Recovery {
     const auto sound = SegmentReader::sound_block_in(disk_, directory_, numbers_.front());
     if (!sound) return std::unexpected(sound.error());
     if (*sound) return std::unexpected(reader.error());
+    const auto used = was_used(numbers_.front());
+    if (!used) return std::unexpected(used.error());
+    if (*used) return std::unexpected(reader.error());
     if (auto done = remove_segment(numbers_.front()); !done) return done;
     numbers_.clear();
     return {};
+  }
+
+  // Whether more has been written than a first start writes before all of it is
+  // on disk: then nothing is stillborn, and what is missing is missed.
+  Result<bool> was_used(SegmentNumber number) {
+    constexpr std::uint64_t kFirstStartBytes = 1024;
+    const auto entries = size_of(entries_name(number));
+    if (!entries) return fail(entries.error());
+    if (*entries > kFirstStartBytes) return true;
+    const auto payloads = size_of(payloads_name(number));
+    if (!payloads) return fail(payloads.error());
+    return *payloads > kPayloadFileHeaderBytes;
+  }
+
+  // Of a file that may not be there.
+  Result<std::uint64_t> size_of(const std::string& name) {
+    const auto file = disk_.open_read(directory_ + "/" + name);
+    if (!file && file.error().code == ErrorCode::not_found) return 0;
+    if (!file) return fail(file.error());
+    return (*file)->size();
   }
 
   Status read_from_last_seal() {

@@ -118,7 +118,7 @@ void print(const storage::BalanceReport& report) {
   for (const storage::CurrencyReport& total : report.totals) {
     Table table({"in all", "amount", ""});
     const std::string currency(total.currency.text());
-    table.row({"charged", storage::to_decimal(total.revenue), currency});
+    table.row({"earned", storage::to_decimal(total.revenue), currency});
     table.row({"cost", storage::to_decimal(total.cost), currency});
     if (total.written_off != 0) {
       table.row({"written off", storage::to_decimal(total.written_off), currency});
@@ -218,6 +218,15 @@ int books_journal(const BooksOptions& options) {
   return kDone;
 }
 
+namespace {
+
+bool is_open_elsewhere(journal::Disk& disk, const Place& place) {
+  const auto lock = disk.lock((place.files.journal / journal::kLockName).string());
+  return !lock && lock.error().code == ErrorCode::conflict;
+}
+
+}  // namespace
+
 int books_verify(const BooksOptions& options) {
   const auto place = find_books(options.files);
   if (!place) return kWrongInput;
@@ -226,12 +235,29 @@ int books_verify(const BooksOptions& options) {
   if (!reader) return say(reader.error());
   ledger::Ledger ledger;
   const ledger::AuditReport report = ledger::audit(*reader, ledger);
+  // Half a block at the end is what a gateway is writing just now, or what it
+  // was writing when it was killed; only damage looks the same afterwards.
+  const std::optional<std::string> torn = reader->torn();
+  const bool good = !report.fault && (!torn || is_open_elsewhere(*disk, *place));
   if (options.json) {
-    fmt::print("{}\n", json_of(report).dump(2));
-    return report.fault ? kFailed : kDone;
+    ordered_json json = json_of(report);
+    json["good"] = good;
+    json["journal"] = ledger::to_string(reader->journal());
+    json["chain"] = to_hex(reader->chain());
+    if (torn) json["torn"] = *torn;
+    fmt::print("{}\n", json.dump(2));
+    return good ? kDone : kFailed;
   }
   if (report.fault) {
     fmt::print("NOT GOOD: entry {}: {}\n", report.fault->position.count(), report.fault->what);
+    return kFailed;
+  }
+  if (!good) {
+    fmt::print(
+        "NOT WHOLE: {} entries are good, but then: {}\n"
+        "  A gateway that was killed may leave half a block, which its next start cuts off; "
+        "if none was, this is damage.\n",
+        report.last.count(), *torn);
     return kFailed;
   }
   fmt::print("good: {} entries of journal {}, chain {}\n", report.last.count(),

@@ -48,6 +48,18 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
                                              storage::Database::Mode::read_write);
   if (!database) return std::unexpected(std::move(database.error()));
   books->database_ = *std::move(database);
+  // Nobody may spend by a journal that has lost its end.
+  const auto known = books->database_->position(books->journal_->id());
+  if (!known) return std::unexpected(known.error());
+  if (*known > books->journal_->written()) {
+    return fail(
+        {ErrorCode::conflict, Fault::us, Retry::no,
+         fmt::format("the books in {} know entry {} of this journal, which ends at {}: it has "
+                     "lost its end. Put the journal's files back; or, to go on from what is "
+                     "left of it, run `hanse books rebuild`",
+                     options.files.database.string(), known->count(),
+                     books->journal_->written().count())});
+  }
   books->keeper_ = std::make_unique<storage::BookKeeper>(
       *books->database_, journal_source(disk, options.files.journal));
   books->may_tell_ = true;
