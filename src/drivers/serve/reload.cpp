@@ -40,7 +40,6 @@ std::vector<std::string_view> keys_that_wait(const config::Configuration& before
       .look("gateway.admin_token_file", old.admin_token_file, next.admin_token_file)
       .look("http", before.http, now.http)
       .look("ledger", before.ledger, now.ledger)
-      .look("records", before.records, now.records)
       .look("telemetry", before.telemetry, now.telemetry)
       .keys();
 }
