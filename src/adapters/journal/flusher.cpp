@@ -84,6 +84,7 @@ void Flusher::run() {
       segments_.erase(segments_.begin(),
                       segments_.begin() + static_cast<std::ptrdiff_t>(segments - 1));
       durable_.store(target, std::memory_order_release);
+      syncs_.fetch_add(1, std::memory_order_relaxed);
     } else {
       status_ = std::move(done);
       failed_.store(true, std::memory_order_release);

@@ -42,6 +42,8 @@ class Flusher {
   [[nodiscard]] ledger::Position durable() const {
     return ledger::Position(durable_.load(std::memory_order_acquire));
   }
+  // How often what was written has been synced.
+  [[nodiscard]] std::uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
   // A failed sync is for ever: what the system then still holds is unknown.
   [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
   [[nodiscard]] Status status() const;
@@ -65,6 +67,7 @@ class Flusher {
 
   std::atomic<std::int64_t> written_{0};
   std::atomic<std::int64_t> durable_{0};
+  std::atomic<std::uint64_t> syncs_{0};
   std::atomic<bool> idle_{false};
   std::atomic<bool> failed_{false};
 

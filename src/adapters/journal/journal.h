@@ -87,6 +87,7 @@ class Journal final : public ledger::EntrySink {
     return ledger::Position(written_.load(std::memory_order_acquire));
   }
   [[nodiscard]] ledger::Position durable() const { return flusher_.durable(); }
+  [[nodiscard]] std::uint64_t syncs() const { return flusher_.syncs(); }
   // Whether admission must stop; `status` says why.
   [[nodiscard]] bool failed() const { return failed_.load() || flusher_.failed(); }
   [[nodiscard]] Status status() const;

@@ -1,6 +1,9 @@
 #include "drivers/serve/books_files.h"
 
 #include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "adapters/journal/journal_reader.h"
@@ -17,21 +20,44 @@ std::filesystem::path snapshot_file(const BooksFiles& files, const Sha256& diges
   return files.snapshots / (to_hex(digest) + ".toml");
 }
 
+namespace {
+
+bool holds(const std::filesystem::path& file, std::string_view text) {
+  std::ifstream in(file, std::ios::binary);
+  return in && std::string(std::istreambuf_iterator<char>(in), {}) == text;
+}
+
+Status write_whole(journal::Disk& disk, const std::string& file, std::string_view text) {
+  if (Status removed = disk.remove(file); !removed) return removed;
+  auto made = disk.create(file);
+  if (!made) return std::unexpected(std::move(made.error()));
+  std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                      text.size());
+  while (!bytes.empty()) {
+    const auto taken = (*made)->append(bytes);
+    if (!taken) return std::unexpected(taken.error());
+    bytes = bytes.subspan(*taken);
+  }
+  return (*made)->sync();
+}
+
+}  // namespace
+
 Status keep_snapshot(const BooksFiles& files, const Sha256& digest, std::string_view canonical) {
   const std::filesystem::path file = snapshot_file(files, digest);
+  if (holds(file, canonical)) return {};
+  const auto disk = journal::posix_disk();
+  const std::string folder = files.snapshots.string();
+  if (Status made = disk->create_directory(folder); !made) return made;
+  // Whole or not at all, also when the power goes: a reader must never find
+  // half a configuration.
+  const std::string fresh = file.string() + ".new";
+  if (Status written = write_whole(*disk, fresh, canonical); !written) return written;
   std::error_code trouble;
-  std::filesystem::create_directories(files.snapshots, trouble);
-  if (std::filesystem::exists(file, trouble)) return {};
-  // Whole or not at all: a reader must never find half a configuration.
-  std::filesystem::path fresh = file;
-  fresh += ".new";
-  std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
-  out.write(canonical.data(), static_cast<std::streamsize>(canonical.size()));
-  out.close();
-  if (out) std::filesystem::rename(fresh, file, trouble);
-  if (out && !trouble) return {};
+  std::filesystem::rename(fresh, file, trouble);
+  if (!trouble) return disk->sync_directory(folder);
   return fail({ErrorCode::unavailable, Fault::us, Retry::no,
-               "the snapshot " + file.string() + " cannot be written"});
+               "the snapshot " + file.string() + " cannot be written: " + trouble.message()});
 }
 
 storage::OpenSource journal_source(journal::Disk& disk, const std::filesystem::path& directory) {

@@ -110,7 +110,7 @@ void Shard::write_metrics(std::string& out) {
   metrics_.sample(telemetry::JournalSample{
       .entries = static_cast<std::uint64_t>(journal.written().count()),
       .bytes = journal.bytes_written(),
-      .syncs = 0,
+      .syncs = journal.syncs(),
       .unsynced_entries =
           static_cast<std::uint64_t>((journal.written() - journal.durable()).count()),
       .books_lag_entries = static_cast<std::uint64_t>(books_->lag_entries()),
