@@ -122,6 +122,30 @@ TEST(ReadQuestion, TwoOutputLimitsAreRefused) {
   EXPECT_EQ(asked.read.error().param, "max_completion_tokens");
 }
 
+TEST(ReadQuestion, ANullLimitNamesNone) {
+  for (const char* fields : {R"(,"max_tokens":null,"max_completion_tokens":5)",
+                             R"(,"max_completion_tokens":5,"max_tokens":null)"}) {
+    const Asked asked(chat(fields));
+    ASSERT_TRUE(asked.read) << fields;
+    EXPECT_EQ(asked.read->output_limit, Tokens(5));
+    EXPECT_EQ(asked.in(asked.read->output_limit_field), "5");
+  }
+}
+
+// llama.cpp's own word for `n`; what it makes must be held for.
+TEST(ReadQuestion, AnEnginesOwnWordForNCounts) {
+  EXPECT_EQ(Asked(chat(R"(,"n_cmpl":4)")).read->choices, 4);
+  EXPECT_FALSE(Asked(chat(R"(,"n":1,"n_cmpl":4)")).read);
+}
+
+// Some engines do not look at the case of a name.
+TEST(ReadQuestion, AKnownNameInAnotherCaseIsRefused) {
+  for (const char* field : {R"("Model":"x")", R"("MAX_TOKENS":9)", R"("Stre\u0041m":true)"}) {
+    EXPECT_FALSE(Asked(chat("," + std::string(field))).read) << field;
+  }
+  EXPECT_TRUE(Asked(chat(R"(,"vendorField":9)")).read);
+}
+
 TEST(ReadQuestion, CompletionsCountTheirPrompts) {
   struct Row {
     std::string_view prompt;

@@ -337,27 +337,7 @@ TEST(Dispatch, WhatWentWrongLastIsToldAlsoWhenTheNextSiteMayNotBeAskedAnyMore) {
             "refuse attempts_failed server_error");
 }
 
-// --- The client ------------------------------------------------------------
-
-TEST(Dispatch, AClientThatLeavesBeforeTheAnswerOwesNothing) {
-  Desk desk;
-  const Arrived request = desk.request();
-  desk.tell(request);
-  EXPECT_THAT(desk.leaves(request.request),
-              ElementsAre("cancel_attempt", "attempt_closed cancelled 0", "hold_released cancelled",
-                          "forget"));
-}
-
-TEST(Dispatch, AClientThatLeavesInMidStreamOwesWhatWasMade) {
-  Desk desk;
-  Arrived request = desk.request();
-  request.streamed = true;
-  desk.tell(request);
-  desk.first_token(request.request);
-  EXPECT_THAT(desk.leaves(request.request, Desk::used(30, 3)),
-              ElementsAre("cancel_attempt", "attempt_closed cancelled 33",
-                          "request_closed cancelled 330", "forget"));
-}
+// --- Late news --------------------------------------------------------------
 
 TEST(Dispatch, LateNewsChangesNothing) {
   Desk desk;
