@@ -11,8 +11,8 @@
 #include "adapters/api/stream_writer.h"
 #include "adapters/api/whole_writer.h"
 #include "adapters/engines/response_decoder.h"
+#include "base/json_cursor.h"
 #include "core/answer/answer.h"
-#include "core/answer/json_cursor.h"
 
 namespace hanse {
 namespace {
@@ -132,7 +132,7 @@ void walk_cursor(benchmark::State& state) {
                                ? std::string(kEventJson)
                                : chat_request(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
-    answer::JsonCursor json(text);
+    JsonCursor json(text);
     bool valid = json.skip() && json.at_end();
     benchmark::DoNotOptimize(valid);
   }

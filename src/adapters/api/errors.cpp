@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/check.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::api {
 namespace {
@@ -70,7 +70,7 @@ static_assert(kInOrder && kTable.size() == static_cast<std::size_t>(bad_version)
 
 void append_string(std::string_view text, std::string& out) {
   out += '"';
-  answer::append_escaped(text, out);
+  append_json_escaped(text, out);
   out += '"';
 }
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::api {
 
@@ -18,9 +18,9 @@ void write_models(std::span<const ModelEntry> models, std::string& out) {
 
 void write_model(const ModelEntry& model, std::string& out) {
   out += R"({"id":")";
-  answer::append_escaped(model.alias, out);
+  append_json_escaped(model.alias, out);
   out += fmt::format(R"(","object":"model","created":{},"owned_by":")", model.created_unix_seconds);
-  answer::append_escaped(model.owned_by, out);
+  append_json_escaped(model.owned_by, out);
   out += "\"}";
 }
 

@@ -6,12 +6,6 @@
 namespace hanse::api {
 namespace {
 
-using answer::JsonArray;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
-
 // Members of a content part whose value is no text.
 bool is_media(const JsonString& name) {
   constexpr std::array<std::string_view, 6> kMedia = {"image_url", "input_audio", "audio_url",
@@ -23,7 +17,7 @@ bool is_media(const JsonString& name) {
 }
 
 std::int64_t size_of(const JsonString& text) {
-  return static_cast<std::int64_t>(answer::unescaped_size(text));
+  return static_cast<std::int64_t>(json_unescaped_size(text));
 }
 
 void add_text(JsonCursor& json, PromptMeasure& measure) {

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::api {
 
@@ -21,10 +21,10 @@ struct PromptMeasure {
 };
 
 // Reads the value of `messages`. Requires: it is an array.
-PromptMeasure measure_messages(answer::JsonCursor& json);
+PromptMeasure measure_messages(JsonCursor& json);
 
 // Reads the value of `prompt`: a string, a list of strings, a list of token
 // numbers, or a list of such lists.
-PromptMeasure measure_prompt(answer::JsonCursor& json);
+PromptMeasure measure_prompt(JsonCursor& json);
 
 }  // namespace hanse::api

@@ -7,18 +7,14 @@
 
 #include "adapters/api/prompt_measure.h"
 #include "base/digest.h"
+#include "base/json_cursor.h"
 #include "core/answer/answer.h"
-#include "core/answer/json_cursor.h"
 
 namespace hanse::api {
 namespace {
 
 using answer::Dialect;
 using answer::Field;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
 using answer::Question;
 
 // Fields that are read here; every other member is only walked over.
@@ -124,7 +120,7 @@ class QuestionReader {
 
  private:
   std::unexpected<Problem> not_json(std::string_view what, std::size_t offset) {
-    const auto place = answer::place_of(body_, offset);
+    const auto place = json_place(body_, offset);
     return std::unexpected(bad_request(
         fmt::format("The body could not be read as JSON: {} at line {}, column {} (byte {}).", what,
                     place.line, place.column, offset)));
@@ -133,7 +129,7 @@ class QuestionReader {
   void wrong(Known field, std::string_view what) {
     if (problem_) return;
     const std::string_view name = name_of(field);
-    const auto place = answer::place_of(body_, json_.offset());
+    const auto place = json_place(body_, json_.offset());
     problem_ = bad_request(
         fmt::format("`{}` {} (line {}, column {}).", name, what, place.line, place.column),
         std::string(name));
@@ -160,7 +156,7 @@ class QuestionReader {
   // would the gate and the engine. Some do not look at the case either.
   bool is_new(const JsonString& name, std::uint32_t begin) {
     std::string unescaped;
-    if (name.escaped) answer::append_unescaped(name.raw, unescaped);
+    if (name.escaped) append_json_unescaped(name.raw, unescaped);
     const std::string_view plain = name.escaped ? std::string_view(unescaped) : name.raw;
     if (differs_in_case_only(plain)) {
       return json_.fail_at(begin, "the member is known in small letters only");
@@ -242,7 +238,7 @@ class QuestionReader {
     question_.model = text.raw;
     if (text.escaped) {
       scratch_.model.clear();
-      answer::append_unescaped(text.raw, scratch_.model);
+      append_json_unescaped(text.raw, scratch_.model);
       question_.model = scratch_.model;
     }
     if (question_.model.empty()) wrong(Known::model, "must not be empty");
@@ -303,7 +299,7 @@ class QuestionReader {
       return std::nullopt;
     }
     if (!json_.read_number(number)) return std::nullopt;
-    const auto value = answer::to_integer(number);
+    const auto value = json_integer(number);
     if (!value) wrong(known, "must be an integer");
     return value;
   }

@@ -7,8 +7,8 @@
 
 #include "adapters/api/request_codec.h"
 #include "base/check.h"
+#include "base/json_cursor.h"
 #include "core/answer/answer.h"
-#include "core/answer/json_cursor.h"
 
 namespace hanse::api {
 namespace {
@@ -16,10 +16,10 @@ namespace {
 void check_field(const answer::Field& field, std::string_view body, std::string_view name) {
   if (!field.present()) return;
   HANSE_CHECK(field.value.end <= body.size() && field.member.end == field.value.end);
-  answer::JsonCursor value(field.value.in(body));
+  JsonCursor value(field.value.in(body));
   HANSE_CHECK(value.skip() && value.at_end());
-  answer::JsonCursor member(field.member.in(body));
-  answer::JsonString said;
+  JsonCursor member(field.member.in(body));
+  JsonString said;
   HANSE_CHECK(member.read_string(said));
   if (!name.empty()) HANSE_CHECK(said.says(name));
 }
@@ -31,7 +31,7 @@ void check(answer::Dialect dialect, std::string_view body) {
     HANSE_CHECK(http_status(question.error()) == 400);
     return;
   }
-  answer::JsonCursor whole(body);
+  JsonCursor whole(body);
   HANSE_CHECK(whole.skip() && whole.at_end());
   HANSE_CHECK(body[question->closing_brace] == '}');
   HANSE_CHECK(!question->model.empty() && question->prompt_bytes >= 0);

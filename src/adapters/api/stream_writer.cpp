@@ -4,7 +4,7 @@
 
 #include <iterator>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::api {
 namespace {
@@ -30,11 +30,11 @@ std::int64_t count(const Usage& usage, TokenKind kind) { return usage.tokens[kin
 StreamWriter::StreamWriter(const ReplyIdentity& identity) : dialect_(identity.dialect) {
   bytes_.reserve(64 + identity.request_id.size() + identity.alias.size());
   bytes_ += dialect_ == Dialect::chat ? "\"chatcmpl-" : "\"cmpl-";
-  answer::append_escaped(identity.request_id, bytes_);
+  append_json_escaped(identity.request_id, bytes_);
   bytes_ += '"';
   id_end_ = static_cast<std::uint32_t>(bytes_.size());
   bytes_ += '"';
-  answer::append_escaped(identity.alias, bytes_);
+  append_json_escaped(identity.alias, bytes_);
   bytes_ += '"';
   model_end_ = static_cast<std::uint32_t>(bytes_.size());
   append_number(identity.created_unix_seconds, bytes_);
@@ -140,16 +140,16 @@ void append_usage(const Usage& usage, std::string& out) {
 
 void append_hanse(const Usage& usage, const Accounting& accounting, std::string& out) {
   out.append("{\"request_id\":\"");
-  answer::append_escaped(accounting.request_id, out);
+  append_json_escaped(accounting.request_id, out);
   out.append("\",\"site\":\"");
-  answer::append_escaped(accounting.site, out);
+  append_json_escaped(accounting.site, out);
   out.append("\",\"attempts\":");
   append_number(accounting.attempts, out);
   // A decimal in a string: a JSON number would be read as a double.
   out.append(",\"cost\":{\"amount\":\"");
   out.append(to_decimal(accounting.cost));
   out.append("\",\"currency\":\"");
-  answer::append_escaped(accounting.currency, out);
+  append_json_escaped(accounting.currency, out);
   out.append("\"}");
   if (usage.estimated) out.append(",\"estimated\":true");
   if (usage.contradicted) out.append(",\"contradicted\":true");

@@ -4,20 +4,15 @@
 
 #include <algorithm>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::api {
 namespace {
 
 using answer::Delta;
 using answer::Dialect;
-using answer::JsonArray;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
 
-constexpr answer::JsonRules kRules{.lone_surrogates_allowed = true};
+constexpr JsonRules kRules{.lone_surrogates_allowed = true};
 
 constexpr std::size_t kTextExpected = 1024;
 
@@ -105,7 +100,7 @@ void WholeAssembler::add_tool_call(std::string_view call, std::int64_t position,
   JsonObject object(json);
   for (JsonString name; object.next(name);) {
     if (name.says("index")) {
-      part.index = answer::to_integer(take_value(json, call)).value_or(position);
+      part.index = json_integer(take_value(json, call)).value_or(position);
     } else if (name.says("id")) {
       part.id = take_text(json);
     } else if (name.says("type")) {

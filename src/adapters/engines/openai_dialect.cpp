@@ -5,7 +5,7 @@
 #include <array>
 #include <iterator>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 
@@ -18,7 +18,7 @@ std::string_view openai_path(Dialect dialect) {
 
 void splice_model_and_limit(const Question& question, const Ask& ask, BodySplice& splice) {
   std::string model = "\"";
-  answer::append_escaped(ask.upstream_model, model);
+  append_json_escaped(ask.upstream_model, model);
   model += '"';
   splice.replace(question.model_field.value, model);
 

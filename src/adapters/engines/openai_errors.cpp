@@ -6,7 +6,7 @@
 
 #include "adapters/engines/openai_dialect.h"
 #include "base/ascii.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
@@ -79,7 +79,7 @@ constexpr std::array<TypeStatus, 13> kTypeStatuses = {{
 // else by its type.
 std::int32_t status_of(const EngineError& error, const Said& said) {
   if (error.http_status >= 400) return error.http_status;
-  const auto number = answer::to_integer(error.code);
+  const auto number = json_integer(error.code);
   if (number && *number >= 400 && *number <= 599) return static_cast<std::int32_t>(*number);
   for (const auto& [word, status] : kTypeStatuses) {
     if (said.names(word)) return status;
@@ -111,7 +111,7 @@ std::string client_code(Failure failure, std::string_view code) {
   if (failure == Failure::context_exceeded) return "context_length_exceeded";
   if (failure == Failure::content_filter) return "content_filter";
   // Numbers are a status, not a word.
-  return answer::to_integer(code) ? std::string() : std::string(code);
+  return json_integer(code) ? std::string() : std::string(code);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "adapters/engines/usage_reader.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
@@ -12,15 +12,10 @@ using answer::ByteRange;
 using answer::Delta;
 using answer::Dialect;
 using answer::Finish;
-using answer::JsonArray;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
 using answer::Part;
 
 // Answers nest little; tool arguments come as strings.
-constexpr answer::JsonRules kRules{.depth_max = 64, .lone_surrogates_allowed = true};
+constexpr JsonRules kRules{.depth_max = 64, .lone_surrogates_allowed = true};
 
 // Cuts members out of one object, each with the comma that its going makes
 // superfluous: the one before it, or the one behind when all before it went.
@@ -231,7 +226,7 @@ class ReplyReader {
       json_.fail("a choice's index must be a number");
       return;
     }
-    const auto index = answer::to_integer(number);
+    const auto index = json_integer(number);
     if (!index || *index < 0 || *index > INT32_MAX) {
       json_.fail("a choice's index is out of range");
       return;
@@ -338,7 +333,7 @@ constexpr std::size_t kWordsMax = 2048;
 
 void take_words(const JsonString& text, std::string& out) {
   out.clear();
-  answer::append_unescaped(text.raw, out);
+  append_json_unescaped(text.raw, out);
   if (out.size() > kWordsMax) {
     out.resize(kWordsMax);
     while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80) out.pop_back();

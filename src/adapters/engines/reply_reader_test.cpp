@@ -5,7 +5,7 @@
 #include <string>
 
 #include "adapters/engines/usage_reader.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
@@ -204,7 +204,7 @@ TEST(UsageReader, MakesTheKindsDisjoint) {
            UsageRow{R"({"prompt_tokens":-3,"completion_tokens":5})", 0, 0, 0, 5, 0, true},
            UsageRow{R"({"prompt_tokens":1e30,"completion_tokens":5})", 0, 0, 0, 5, 0, true},
        }) {
-    answer::JsonCursor json(row.json);
+    JsonCursor json(row.json);
     const auto usage = read_usage(json);
     ASSERT_TRUE(usage) << row.json;
     EXPECT_EQ(usage->tokens[TokenKind::prompt].count(), row.prompt) << row.json;
@@ -218,7 +218,7 @@ TEST(UsageReader, MakesTheKindsDisjoint) {
 
 TEST(UsageReader, NullAndNoNumbersAreNoReport) {
   for (const std::string_view json : {"null", "{}", "[]", "\"x\"", R"({"total_tokens":3})"}) {
-    answer::JsonCursor cursor(json);
+    JsonCursor cursor(json);
     EXPECT_FALSE(read_usage(cursor)) << json;
     EXPECT_TRUE(cursor.at_end());
   }

@@ -13,8 +13,8 @@
 
 #include "adapters/engines/response_decoder.h"
 #include "base/check.h"
+#include "base/json_cursor.h"
 #include "core/answer/answer.h"
-#include "core/answer/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
@@ -55,8 +55,8 @@ void check_edits(const Delta& delta) {
     if (is_value) edited += "0";
   }
   edited.append(delta.json.substr(at));
-  answer::JsonCursor json(edited, {.lone_surrogates_allowed = true});
-  HANSE_CHECK(json.peek() == answer::JsonType::object && json.skip() && json.at_end());
+  JsonCursor json(edited, {.lone_surrogates_allowed = true});
+  HANSE_CHECK(json.peek() == JsonType::object && json.skip() && json.at_end());
   HANSE_CHECK(edited.find('\n') == std::string::npos || delta.edits.empty() ||
               delta.json.find('\n') != std::string::npos);
 }

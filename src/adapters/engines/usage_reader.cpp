@@ -5,11 +5,6 @@
 namespace hanse::engines {
 namespace {
 
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
-
 // No answer has as many; keeps every sum below within 64 bits.
 constexpr std::int64_t kTokensMax = std::int64_t{1} << 40U;
 
@@ -31,7 +26,7 @@ std::optional<std::int64_t> read_count(JsonCursor& json, Report& report) {
   }
   std::string_view number;
   json.read_number(number);
-  const auto count = answer::to_integer(number);
+  const auto count = json_integer(number);
   if (!count || *count < 0 || *count > kTokensMax) {
     report.nonsense = true;
     return std::nullopt;

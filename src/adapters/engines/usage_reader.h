@@ -4,14 +4,14 @@
 
 #include <optional>
 
+#include "base/json_cursor.h"
 #include "base/usage.h"
-#include "core/answer/json_cursor.h"
 
 namespace hanse::engines {
 
 // Reads the value of a `usage` member; nothing for null. OpenAI counts cached
 // tokens among the prompt's and reasoning among the completion's; here the
 // kinds are disjoint. Numbers that cannot all be true set `contradicted`.
-std::optional<Usage> read_usage(answer::JsonCursor& json);
+std::optional<Usage> read_usage(JsonCursor& json);
 
 }  // namespace hanse::engines

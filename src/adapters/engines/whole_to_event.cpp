@@ -4,19 +4,14 @@
 
 #include <cstdint>
 
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
 
 using answer::Dialect;
-using answer::JsonArray;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
 
-constexpr answer::JsonRules kRules{.depth_max = 64, .lone_surrogates_allowed = true};
+constexpr JsonRules kRules{.depth_max = 64, .lone_surrogates_allowed = true};
 
 std::string_view take_value(JsonCursor& json, std::string_view text) {
   json.peek();

@@ -1,16 +1,11 @@
 // llama.cpp's HTTP server. What it gets wrong was tried, not read: the replies
 // are kept in testing/samples.
 #include "adapters/engines/openai_dialect.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 namespace hanse::engines {
 namespace {
 
-using answer::JsonArray;
-using answer::JsonCursor;
-using answer::JsonObject;
-using answer::JsonString;
-using answer::JsonType;
 using answer::Question;
 
 // The value of the member `wanted` of the object `json`, as it stands; empty
@@ -34,7 +29,7 @@ std::string text_of(std::string_view json) {
   JsonCursor cursor(json);
   JsonString text;
   if (cursor.peek() == JsonType::string && cursor.read_string(text)) {
-    answer::append_unescaped(text.raw, out);
+    append_json_unescaped(text.raw, out);
   }
   return out;
 }

@@ -2,9 +2,9 @@
 #include <cstdint>
 
 #include "base/ascii.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
-namespace hanse::answer {
+namespace hanse {
 namespace {
 
 constexpr std::uint32_t kReplacement = 0xFFFD;
@@ -126,18 +126,18 @@ bool JsonString::says_escaped(std::string_view plain) const {
   return same && plain.empty();
 }
 
-void append_unescaped(std::string_view raw, std::string& out) {
+void append_json_unescaped(std::string_view raw, std::string& out) {
   unescape(raw, [&](std::string_view part) { out.append(part); });
 }
 
-std::size_t unescaped_size(const JsonString& string) {
+std::size_t json_unescaped_size(const JsonString& string) {
   if (!string.escaped) return string.raw.size();
   std::size_t size = 0;
   unescape(string.raw, [&](std::string_view part) { size += part.size(); });
   return size;
 }
 
-void append_escaped(std::string_view text, std::string& out) {
+void append_json_escaped(std::string_view text, std::string& out) {
   while (!text.empty()) {
     std::size_t plain = 0;
     while (plain < text.size() && stands_for_itself(text[plain])) ++plain;
@@ -165,4 +165,4 @@ void append_escaped(std::string_view text, std::string& out) {
   }
 }
 
-}  // namespace hanse::answer
+}  // namespace hanse

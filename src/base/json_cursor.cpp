@@ -1,4 +1,4 @@
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 #include <bit>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 
-namespace hanse::answer {
+namespace hanse {
 namespace {
 
 constexpr std::string_view kTooDeep = "the nesting is too deep";
@@ -56,7 +56,7 @@ bool is_low_surrogate(std::uint32_t unit) { return unit >= 0xDC00 && unit < 0xE0
 
 }  // namespace
 
-JsonPlace place_of(std::string_view text, std::size_t offset) {
+JsonPlace json_place(std::string_view text, std::size_t offset) {
   JsonPlace place;
   std::size_t line_begin = 0;
   offset = std::min(offset, text.size());
@@ -70,7 +70,7 @@ JsonPlace place_of(std::string_view text, std::size_t offset) {
   return place;
 }
 
-std::optional<std::int64_t> to_integer(std::string_view number) {
+std::optional<std::int64_t> json_integer(std::string_view number) {
   std::int64_t value = 0;
   const char* end = number.data() + number.size();
   const auto [stop, error] = std::from_chars(number.data(), end, value);
@@ -369,4 +369,4 @@ bool JsonCursor::at_end() {
   return next_ == end_ || fail("something follows the end of the JSON");
 }
 
-}  // namespace hanse::answer
+}  // namespace hanse

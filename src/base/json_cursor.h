@@ -1,4 +1,4 @@
-// src/core/answer/json_cursor.h
+// src/base/json_cursor.h
 // A strict walk over JSON bytes, for code that splices and never rewrites.
 //
 // What a gateway forwards it must have checked entirely: a value that is
@@ -20,7 +20,7 @@
 #include <string>
 #include <string_view>
 
-namespace hanse::answer {
+namespace hanse {
 
 enum class JsonType : std::uint8_t {
   object,
@@ -49,16 +49,16 @@ struct JsonString {
 // Appends the text that `raw` stands for. Halves of surrogate pairs that stand
 // alone become U+FFFD.
 // Requires: `raw` is the inside of a valid JSON string.
-void append_unescaped(std::string_view raw, std::string& out);
-// The bytes that append_unescaped() would append.
-std::size_t unescaped_size(const JsonString& string);
+void append_json_unescaped(std::string_view raw, std::string& out);
+// The bytes that append_json_unescaped() would append.
+std::size_t json_unescaped_size(const JsonString& string);
 
 // Appends `text` as the inside of a JSON string. Bytes that are not UTF-8
 // become U+FFFD.
-void append_escaped(std::string_view text, std::string& out);
+void append_json_escaped(std::string_view text, std::string& out);
 
 // Nothing for a number that is not an integer of 64 bits, such as 1.0 or 1e3.
-std::optional<std::int64_t> to_integer(std::string_view number);
+std::optional<std::int64_t> json_integer(std::string_view number);
 
 struct JsonError {
   std::size_t offset = 0;
@@ -71,7 +71,7 @@ struct JsonPlace {
   std::size_t line = 1;
   std::size_t column = 1;
 };
-JsonPlace place_of(std::string_view text, std::size_t offset);
+JsonPlace json_place(std::string_view text, std::size_t offset);
 
 struct JsonRules {
   std::uint32_t depth_max = 256;  // levels; at most 256
@@ -159,4 +159,4 @@ class JsonArray {
   bool first_ = true;
 };
 
-}  // namespace hanse::answer
+}  // namespace hanse

@@ -9,18 +9,18 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
-namespace hanse::answer {
+namespace hanse {
 namespace {
 
 void check_string(const JsonString& text) {
   std::string plain;
-  append_unescaped(text.raw, plain);
-  HANSE_CHECK(plain.size() == unescaped_size(text));
+  append_json_unescaped(text.raw, plain);
+  HANSE_CHECK(plain.size() == json_unescaped_size(text));
   HANSE_CHECK(text.says(plain));
   std::string again = "\"";
-  append_escaped(plain, again);
+  append_json_escaped(plain, again);
   again += '"';
   JsonCursor json(again);
   JsonString reread;
@@ -62,7 +62,7 @@ void check(std::string_view text) {
   HANSE_CHECK(valid == !skipping.failed());
   if (!valid) {
     HANSE_CHECK(skipping.error().offset <= text.size());
-    HANSE_CHECK(place_of(text, skipping.error().offset).line >= 1);
+    HANSE_CHECK(json_place(text, skipping.error().offset).line >= 1);
   }
 
   simdjson::dom::parser parser;
@@ -75,7 +75,7 @@ void check(std::string_view text) {
 }
 
 }  // namespace
-}  // namespace hanse::answer
+}  // namespace hanse
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   hanse::answer::check({reinterpret_cast<const char*>(data), size});

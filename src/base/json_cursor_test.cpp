@@ -1,4 +1,4 @@
-#include "core/answer/json_cursor.h"
+#include "base/json_cursor.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace hanse::answer {
+namespace hanse {
 namespace {
 
 using nlohmann::json;
@@ -156,7 +156,7 @@ TEST(JsonCursor, ManySiblingsAreNotDeep) {
 TEST(JsonCursor, ErrorsNameTheirPlace) {
   const std::string_view text = "{\n  \"a\": 1,\n  \"b\": tru\n}";
   const JsonError error = error_of(text);
-  const JsonPlace place = place_of(text, error.offset);
+  const JsonPlace place = json_place(text, error.offset);
   EXPECT_EQ(place.line, 3U);
   EXPECT_EQ(place.column, 8U);
   EXPECT_EQ(error_of("{\"a\" 1}").offset, 5U);
@@ -212,23 +212,23 @@ TEST(JsonCursor, LoneSurrogatesPassOnlyWhereAllowed) {
 }
 
 TEST(ToInteger, TakesWholeNumbersOf64Bits) {
-  EXPECT_EQ(to_integer("0"), 0);
-  EXPECT_EQ(to_integer("-7"), -7);
-  EXPECT_EQ(to_integer("9223372036854775807"), INT64_MAX);
+  EXPECT_EQ(json_integer("0"), 0);
+  EXPECT_EQ(json_integer("-7"), -7);
+  EXPECT_EQ(json_integer("9223372036854775807"), INT64_MAX);
   for (const std::string_view text : {"9223372036854775808", "1.0", "1e3", "", "-", "1 "}) {
-    EXPECT_EQ(to_integer(text), std::nullopt) << text;
+    EXPECT_EQ(json_integer(text), std::nullopt) << text;
   }
 }
 
 TEST(Escaping, MakesAnyBytesAJsonString) {
   std::string out;
-  append_escaped("a\"b\\c\n\x01\xC3\xA9\xFF", out);
+  append_json_escaped("a\"b\\c\n\x01\xC3\xA9\xFF", out);
   EXPECT_EQ(out, "a\\\"b\\\\c\\n\\u0001\xC3\xA9\xEF\xBF\xBD");
 }
 
 TEST(Unescaping, PutsPairsTogether) {
   std::string out;
-  append_unescaped(R"(a\n\u00e9\ud83d\ude42\/\ud83dx)", out);
+  append_json_unescaped(R"(a\n\u00e9\ud83d\ude42\/\ud83dx)", out);
   EXPECT_EQ(out, "a\n\xC3\xA9\xF0\x9F\x99\x82/\xEF\xBF\xBDx");
 }
 
@@ -292,16 +292,16 @@ RC_GTEST_PROP(JsonCursor, AgreesWithSimdjsonOnDamagedText, ()) {
 
 RC_GTEST_PROP(Escaping, IsUndoneByUnescaping, (const std::string& any)) {
   std::string escaped;
-  append_escaped(any, escaped);
+  append_json_escaped(any, escaped);
   RC_ASSERT(is_valid("\"" + escaped + "\""));
   std::string plain;
-  append_unescaped(escaped, plain);
+  append_json_unescaped(escaped, plain);
   std::string again;
-  append_escaped(plain, again);
+  append_json_escaped(plain, again);
   RC_ASSERT(again == escaped);
-  RC_ASSERT(unescaped_size({escaped, true}) == plain.size());
+  RC_ASSERT(json_unescaped_size({escaped, true}) == plain.size());
   RC_ASSERT((JsonString{escaped, true}).says(plain));
 }
 
 }  // namespace
-}  // namespace hanse::answer
+}  // namespace hanse
