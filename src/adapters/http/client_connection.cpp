@@ -28,7 +28,7 @@ CallTrouble trouble_of(int error) {
 ClientConnection::ClientConnection(PoolState& pool)
     : Watch(pool.loop),
       pool_(pool),
-      parser_(pool.loop.buffers(), pool.options.limits),
+      parser_(pool.loop.heads(), pool.options.limits),
       deferred_(pool.loop, [this] { work(); }) {}
 
 void ClientConnection::close_now() {

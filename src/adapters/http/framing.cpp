@@ -20,26 +20,32 @@ Fed take_run(std::span<char> bytes, std::uint64_t& remaining) {
 
 }  // namespace
 
-RequestParser::RequestParser(BufferPool& pool, const FramingLimits& limits)
-    : limits_(limits), reader_(HeadReader::Kind::request, pool, limits, head_.headers_) {}
+RequestParser::RequestParser(HeadPool& heads, const FramingLimits& limits)
+    : heads_(heads), limits_(limits) {}
 
 void RequestParser::restart() {
-  reader_.restart();
+  release_head();
   chunks_.restart();
   remaining_ = 0;
-  refusal_ = {};
+  refusal_ = nullptr;
   state_ = State::head;
-  has_body_ = keep_alive_ = false;
+  begun_ = has_body_ = keep_alive_ = expects_continue_ = false;
+}
+
+void RequestParser::release_head() {
+  head_.headers_ = &Headers::none();
+  reader_.reset();
 }
 
 bool RequestParser::refuse(const Refusal& refusal) {
-  refusal_ = refusal;
+  refusal_ = &refusal;
   state_ = State::done;
   return false;
 }
 
 Fed RequestParser::feed(std::span<char> bytes) {
   HANSE_CHECK(state_ != State::done);
+  begun_ = begun_ || !bytes.empty();
   switch (state_) {
     case State::head: return feed_head(bytes);
     case State::length: return feed_length(bytes);
@@ -49,10 +55,15 @@ Fed RequestParser::feed(std::span<char> bytes) {
 
 Fed RequestParser::feed_head(std::span<char> bytes) {
   Fed fed;
-  const auto outcome = reader_.read({bytes.data(), bytes.size()}, fed.used);
+  if (!reader_) {
+    reader_ = heads_.lend();
+    reader_->restart(HeadReader::Kind::request, limits_);
+    head_.headers_ = &reader_->headers();
+  }
+  const auto outcome = reader_->read({bytes.data(), bytes.size()}, fed.used);
   if (outcome == HeadReader::Outcome::more) return fed;
   if (outcome == HeadReader::Outcome::refused) {
-    refuse(reader_.refusal());
+    refuse(*reader_->refusal());
     fed.event = FramingEvent::refused;
     return fed;
   }
@@ -61,22 +72,22 @@ Fed RequestParser::feed_head(std::span<char> bytes) {
 }
 
 bool RequestParser::check_head() {
-  const auto version = reader_.version();
+  const auto version = reader_->version();
   if (!version) return refuse(refusals::kBadVersion);
-  if (!reader_.spaced_well()) return refuse(refusals::kBadRequestLine);
+  if (!reader_->spaced_well()) return refuse(refusals::kBadRequestLine);
   const auto narrow = [](std::uint32_t n) { return static_cast<std::uint16_t>(n); };
   head_.version_ = *version;
-  head_.method_at_ = narrow(reader_.method().at);
-  head_.method_size_ = narrow(reader_.method().size);
-  head_.target_at_ = narrow(reader_.target().at);
-  head_.target_size_ = narrow(reader_.target().size);
+  head_.method_at_ = narrow(reader_->method().at);
+  head_.method_size_ = narrow(reader_->method().size);
+  head_.target_at_ = narrow(reader_->target().at);
+  head_.target_size_ = narrow(reader_->target().size);
   head_.path_size_ =
       narrow(static_cast<std::uint32_t>(std::min(head_.target().find('?'), head_.target().size())));
   if (classify_method(head_.method()) == MethodKind::refused) {
     return refuse(refusals::kMethodNotImplemented);
   }
   if (!is_target(head_.target())) return refuse(refusals::kBadTarget);
-  return check_framing(reader_.framing());
+  return check_framing(reader_->framing());
 }
 
 bool RequestParser::check_framing(const HeadReader::Framing& framing) {
@@ -84,7 +95,7 @@ bool RequestParser::check_framing(const HeadReader::Framing& framing) {
   if (framing.hosts > 1) return refuse(refusals::kTwoHosts);
   if (framing.hosts == 0 && !old) return refuse(refusals::kNoHost);
   if (framing.hosts == 1 &&
-      !is_host_value(head_.headers_.text_.view().substr(framing.host.at, framing.host.size))) {
+      !is_host_value(head_.headers_->text().substr(framing.host.at, framing.host.size))) {
     return refuse(refusals::kBadHost);
   }
   if (framing.chunked && old) return refuse(refusals::kCodingInOldVersion);
@@ -92,6 +103,7 @@ bool RequestParser::check_framing(const HeadReader::Framing& framing) {
     return refuse(refusals::kBodyTooLarge);
   }
   if (framing.expects_other) return refuse(refusals::kBadExpectation);
+  expects_continue_ = framing.expects_continue;
   keep_alive_ = !framing.close && (!old || framing.keep_alive);
   remaining_ = framing.length.value_or(0);
   has_body_ = framing.chunked || remaining_ > 0;
@@ -123,23 +135,33 @@ Fed RequestParser::feed_chunked(std::span<char> bytes) {
   return fed;
 }
 
-ResponseParser::ResponseParser(BufferPool& pool, const FramingLimits& limits)
-    : limits_(limits), reader_(HeadReader::Kind::response, pool, limits, head_.headers_) {}
+ResponseParser::ResponseParser(HeadPool& heads, const FramingLimits& limits)
+    : heads_(heads), limits_(limits) {}
 
 void ResponseParser::restart(bool head_only) {
-  reader_.restart();
+  release_head();
   chunks_.restart();
   remaining_ = 0;
-  refusal_ = {};
+  refusal_ = nullptr;
   interim_ = 0;
   state_ = State::head;
   head_only_ = head_only;
   begun_ = keep_alive_ = false;
 }
 
+void ResponseParser::release_head() {
+  head_.headers_ = &Headers::none();
+  reader_.reset();
+}
+
+Refusal ResponseParser::refusal() const {
+  Refusal told = *refusal_;
+  told.status = 502;
+  return told;
+}
+
 bool ResponseParser::refuse(const Refusal& refusal) {
-  refusal_ = refusal;
-  refusal_.status = 502;
+  refusal_ = &refusal;
   state_ = State::done;
   keep_alive_ = false;
   return false;
@@ -158,19 +180,24 @@ Fed ResponseParser::feed(std::span<char> bytes) {
 
 Fed ResponseParser::feed_head(std::span<char> bytes) {
   Fed fed;
+  if (!reader_) {
+    reader_ = heads_.lend();
+    reader_->restart(HeadReader::Kind::response, limits_);
+    head_.headers_ = &reader_->headers();
+  }
   while (fed.used < bytes.size()) {
     std::size_t used = 0;
     const auto rest = bytes.subspan(fed.used);
-    const auto outcome = reader_.read({rest.data(), rest.size()}, used);
+    const auto outcome = reader_->read({rest.data(), rest.size()}, used);
     fed.used += used;
     if (outcome == HeadReader::Outcome::more) return fed;
     if (outcome == HeadReader::Outcome::refused) {
-      refuse(reader_.refusal());
+      refuse(*reader_->refusal());
       fed.event = FramingEvent::refused;
       return fed;
     }
-    const int status = reader_.status();
-    const bool interim = status >= 100 && status < 200 && status != 101 && reader_.version();
+    const int status = reader_->status();
+    const bool interim = status >= 100 && status < 200 && status != 101 && reader_->version();
     if (!interim) {
       fed.event = check_head() ? FramingEvent::head : FramingEvent::refused;
       return fed;
@@ -180,18 +207,18 @@ Fed ResponseParser::feed_head(std::span<char> bytes) {
       fed.event = FramingEvent::refused;
       return fed;
     }
-    reader_.restart();
+    reader_->restart(HeadReader::Kind::response, limits_);
   }
   return fed;
 }
 
 bool ResponseParser::check_head() {
-  const auto version = reader_.version();
+  const auto version = reader_->version();
   if (!version) return refuse(refusals::kBadVersion);
-  const int status = reader_.status();
+  const int status = reader_->status();
   if (status == 101) return refuse(refusals::kSwitching);
   if (status < 200 || status > 599) return refuse(refusals::kBadStatus);
-  const HeadReader::Framing& framing = reader_.framing();
+  const HeadReader::Framing& framing = reader_->framing();
   const bool old = *version == Version::http_1_0;
   if (framing.chunked && old) return refuse(refusals::kCodingInOldVersion);
   head_.version_ = *version;

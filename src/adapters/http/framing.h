@@ -41,7 +41,7 @@ struct Fed {
 // Reads the requests of one connection, one after the other.
 class RequestParser {
  public:
-  RequestParser(BufferPool& pool, const FramingLimits& limits);
+  RequestParser(HeadPool& heads, const FramingLimits& limits);
 
   // Requires: the last event was neither complete nor refused.
   Fed feed(std::span<char> bytes);
@@ -50,16 +50,17 @@ class RequestParser {
 
   // From the event `head` until restart() or release_head().
   [[nodiscard]] const RequestHead& head() const { return head_; }
-  void release_head() { head_.headers_.release(); }
+  void release_head();
 
-  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  // Requires: the last event was `refused`.
+  [[nodiscard]] const Refusal& refusal() const { return *refusal_; }
   // Any byte of the present request has been seen.
-  [[nodiscard]] bool begun() const { return reader_.bytes() > 0; }
+  [[nodiscard]] bool begun() const { return begun_; }
   [[nodiscard]] bool has_body() const { return has_body_; }
   // Known in advance unless chunked.
   [[nodiscard]] std::uint64_t body_bytes_left() const { return remaining_; }
   [[nodiscard]] bool keep_alive() const { return keep_alive_; }
-  [[nodiscard]] bool expects_continue() const { return reader_.framing().expects_continue; }
+  [[nodiscard]] bool expects_continue() const { return expects_continue_; }
 
  private:
   enum class State : std::uint8_t { head, length, chunked, done };
@@ -71,21 +72,24 @@ class RequestParser {
   bool check_framing(const HeadReader::Framing& framing);
   bool refuse(const Refusal& refusal);
 
+  HeadPool& heads_;
   const FramingLimits& limits_;
   RequestHead head_;
-  HeadReader reader_;
+  HeadPool::Lent reader_;  // null before the first byte and without a head
   ChunkDecoder chunks_;
   std::uint64_t remaining_ = 0;
-  Refusal refusal_;
+  const Refusal* refusal_ = nullptr;
   State state_ = State::head;
+  bool begun_ = false;
   bool has_body_ = false;
   bool keep_alive_ = false;
+  bool expects_continue_ = false;
 };
 
 // Reads the responses of one connection. Interim (1xx) responses are skipped.
 class ResponseParser {
  public:
-  ResponseParser(BufferPool& pool, const FramingLimits& limits);
+  ResponseParser(HeadPool& heads, const FramingLimits& limits);
 
   // For the next response. `head_only` when the request was HEAD.
   void restart(bool head_only);
@@ -96,9 +100,10 @@ class ResponseParser {
   [[nodiscard]] bool finish();
 
   [[nodiscard]] const ResponseHead& head() const { return head_; }
-  void release_head() { head_.headers_.release(); }
+  void release_head();
 
-  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  // Requires: the last event was `refused`. The status is always 502.
+  [[nodiscard]] Refusal refusal() const;
   // Any byte since restart() has been seen.
   [[nodiscard]] bool begun() const { return begun_; }
   // Whether the connection may carry another call; known with the head.
@@ -113,12 +118,13 @@ class ResponseParser {
   bool check_head();
   bool refuse(const Refusal& refusal);
 
+  HeadPool& heads_;
   const FramingLimits& limits_;
   ResponseHead head_;
-  HeadReader reader_;
+  HeadPool::Lent reader_;  // null before the first byte and without a head
   ChunkDecoder chunks_;
   std::uint64_t remaining_ = 0;
-  Refusal refusal_;
+  const Refusal* refusal_ = nullptr;
   unsigned interim_ = 0;
   State state_ = State::head;
   bool head_only_ = false;

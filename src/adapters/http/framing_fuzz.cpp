@@ -55,8 +55,9 @@ FramingLimits small_limits() {
 
 std::string requests(std::string input, std::size_t piece) {
   BufferPool pool;
+  HeadPool heads(pool);
   const FramingLimits limits = small_limits();
-  RequestParser parser(pool, limits);
+  RequestParser parser(heads, limits);
   Said said;
   std::size_t at = 0;
   bool head = false;
@@ -93,8 +94,9 @@ std::string requests(std::string input, std::size_t piece) {
 
 std::string response(std::string input, std::size_t piece, bool head_only) {
   BufferPool pool;
+  HeadPool heads(pool);
   const FramingLimits limits = small_limits();
-  ResponseParser parser(pool, limits);
+  ResponseParser parser(heads, limits);
   parser.restart(head_only);
   Said said;
   std::size_t at = 0;

@@ -104,8 +104,9 @@ std::string describe_field(const Headers& headers, const std::string& line) {
 // the fields that `expected` asks for.
 std::vector<std::string> run_requests(const Vector& vector, std::size_t piece) {
   BufferPool pool;
+  HeadPool heads(pool);
   const FramingLimits limits;
-  RequestParser parser(pool, limits);
+  RequestParser parser(heads, limits);
   std::vector<std::string> said;
   std::vector<std::string> field_lines;
   std::size_t expected = 0;
@@ -149,8 +150,9 @@ std::vector<std::string> run_requests(const Vector& vector, std::size_t piece) {
 
 std::vector<std::string> run_response(const Vector& vector, std::size_t piece) {
   BufferPool pool;
+  HeadPool heads(pool);
   const FramingLimits limits;
-  ResponseParser parser(pool, limits);
+  ResponseParser parser(heads, limits);
   parser.restart(vector.head_only);
   std::vector<std::string> said;
   std::string input = vector.bytes;
@@ -216,7 +218,8 @@ TEST(Framing, EveryResponseVectorHoldsForEveryCut) {
 
 std::string refusal_of(std::string request, FramingLimits limits = {}) {
   BufferPool pool;
-  RequestParser parser(pool, limits);
+  HeadPool heads(pool);
+  RequestParser parser(heads, limits);
   std::size_t at = 0;
   bool head = false;
   while (at < request.size() || head) {
@@ -248,8 +251,9 @@ TEST(Framing, TrailersPastTheirLimitAreRefused) {
 
 TEST(Framing, HeadsPastTheMemoryBudgetAreRefused) {
   BufferPool pool({.in_use_max = 512, .spare_max = 0});
+  HeadPool heads(pool);
   const FramingLimits limits;
-  RequestParser parser(pool, limits);
+  RequestParser parser(heads, limits);
   std::string request = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x');
   const Fed fed = parser.feed({request.data(), request.size()});
   ASSERT_EQ(fed.event, FramingEvent::refused);

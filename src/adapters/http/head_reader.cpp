@@ -42,19 +42,17 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
 
 }  // namespace
 
-HeadReader::HeadReader(Kind kind, BufferPool& pool, const FramingLimits& limits, Headers& headers)
-    : headers_(headers), pool_(pool), limits_(limits), kind_(kind) {
-  HANSE_CHECK(limits.head_bytes_max <= 65'000);
-  restart();
-}
+HeadReader::HeadReader(BufferPool& pool) { headers_.text_ = Buffer(pool); }
 
-void HeadReader::restart() {
+void HeadReader::restart(Kind kind, const FramingLimits& limits) {
+  HANSE_CHECK(limits.head_bytes_max <= 65'000);
+  kind_ = kind;
+  limits_ = &limits;
   llhttp_init(&llhttp_, kind_ == Kind::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings(kind_));
-  headers_.text_ = Buffer(pool_);
-  headers_.entries_.clear();
+  headers_.release();
   bytes_ = 0;
   method_ = target_ = protocol_ = version_ = {};
-  refusal_ = {};
+  refusal_ = nullptr;
   framing_ = {};
   part_ = Part::none;
   names_fields_ = false;
@@ -92,7 +90,7 @@ HeadReader::Outcome HeadReader::read(std::string_view bytes, std::size_t& used) 
     refuse(refusals::kBadStatusLine);
     return Outcome::refused;
   }
-  const std::string_view slice = bytes.substr(0, limits_.head_bytes_max - bytes_);
+  const std::string_view slice = bytes.substr(0, limits_->head_bytes_max - bytes_);
   llhttp_.data = this;
   data_ = slice.data();
   const int error = llhttp_execute(&llhttp_, slice.data(), slice.size());
@@ -106,7 +104,7 @@ HeadReader::Outcome HeadReader::read(std::string_view bytes, std::size_t& used) 
   }
   bytes_ += static_cast<std::uint32_t>(used);
   if (error == HPE_PAUSED) return read_fields() ? Outcome::complete : Outcome::refused;
-  if (bytes_ >= limits_.head_bytes_max) {
+  if (bytes_ >= limits_->head_bytes_max) {
     refuse(part_ == Part::target ? refusals::kTargetTooLong : refusals::kHeadTooLarge);
     return Outcome::refused;
   }
@@ -139,7 +137,7 @@ int HeadReader::take(Part part, std::uint32_t at, std::uint32_t size) {
     case Part::method: extend(method_); break;
     case Part::target:
       extend(target_);
-      if (target_.size > limits_.target_bytes_max) return refuse(refusals::kTargetTooLong);
+      if (target_.size > limits_->target_bytes_max) return refuse(refusals::kTargetTooLong);
       break;
     case Part::protocol: extend(protocol_); break;
     case Part::version: extend(version_); break;
@@ -162,19 +160,19 @@ int HeadReader::take(Part part, std::uint32_t at, std::uint32_t size) {
 }
 
 int HeadReader::begin_field(std::uint32_t at) {
-  if (headers_.entries_.size() == limits_.fields_max) return refuse(refusals::kTooManyFields);
+  if (headers_.entries_.size() == limits_->fields_max) return refuse(refusals::kTooManyFields);
   if (headers_.entries_.capacity() == 0) headers_.entries_.reserve(16);
   headers_.entries_.push_back({.name_at = static_cast<std::uint16_t>(at)});
   return 0;
 }
 
 int HeadReader::refuse(const Refusal& refusal) {
-  refusal_ = refusal;
+  refusal_ = &refusal;
   return HPE_USER;
 }
 
 HeadReader::Outcome HeadReader::refused_by_llhttp(int error) {
-  if (refusal_) return Outcome::refused;
+  if (refusal_ != nullptr) return Outcome::refused;
   const std::string_view reason = llhttp_get_error_reason(&llhttp_);
   const bool request = kind_ == Kind::request;
   switch (error) {
@@ -300,6 +298,19 @@ std::optional<Version> HeadReader::version() const {
 
 bool HeadReader::spaced_well() const {
   return method_.end() + 1 == target_.at && target_.end() + 1 == protocol_.at;
+}
+
+HeadPool::Lent HeadPool::lend() {
+  if (spare_.empty()) return {new HeadReader(buffers_), GiveBack{this}};
+  HeadReader* const reader = spare_.back().release();
+  spare_.pop_back();
+  return {reader, GiveBack{this}};
+}
+
+void HeadPool::give(HeadReader* reader) {
+  std::unique_ptr<HeadReader> back(reader);
+  back->release();
+  if (spare_.size() < kSpareMax) spare_.push_back(std::move(back));
 }
 
 }  // namespace hanse::http

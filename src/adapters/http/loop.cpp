@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "adapters/http/head_reader.h"
 #include "adapters/http/resolver.h"
 #include "adapters/http/timer_wheel.h"
 #include "base/check.h"
@@ -162,6 +163,7 @@ std::size_t Loop::Reactor::run_deferred(std::size_t most) {
 Loop::Loop(LoopOptions options)
     : options_(options),
       buffers_(options.buffers),
+      heads_(std::make_unique<HeadPool>(buffers_)),
       scratch_bytes_(options.scratch_bytes),
       read_scratch_(new char[options.scratch_bytes]),
       write_scratch_(new char[options.scratch_bytes]),

@@ -23,6 +23,7 @@
 
 namespace hanse::http {
 
+class HeadPool;
 class Loop;
 class Resolver;
 class TimerWheel;
@@ -165,6 +166,7 @@ class Loop {
 
   [[nodiscard]] Resolver& resolver() { return *resolver_; }
   [[nodiscard]] BufferPool& buffers() { return buffers_; }
+  [[nodiscard]] HeadPool& heads() { return *heads_; }
   // For one read, or for gathering one write; nothing in them survives the
   // handler that filled them.
   [[nodiscard]] std::span<char> read_scratch() { return {read_scratch_.get(), scratch_bytes_}; }
@@ -190,6 +192,7 @@ class Loop {
 
   LoopOptions options_;
   BufferPool buffers_;
+  std::unique_ptr<HeadPool> heads_;
   std::size_t scratch_bytes_;
   std::unique_ptr<char[]> read_scratch_;
   std::unique_ptr<char[]> write_scratch_;

@@ -42,8 +42,13 @@ std::size_t Headers::count(std::string_view name) const {
   return n;
 }
 
+const Headers& Headers::none() {
+  static const Headers empty;
+  return empty;
+}
+
 std::string_view RequestHead::view(std::size_t at, std::size_t size) const {
-  const std::string_view text = headers_.text_.view();
+  const std::string_view text = headers_->text();
   return at < text.size() ? text.substr(at, size) : std::string_view();  // empty once released
 }
 

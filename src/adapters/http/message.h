@@ -70,11 +70,13 @@ class Headers {
   [[nodiscard]] bool contains(std::string_view name) const { return find(name).has_value(); }
   [[nodiscard]] std::size_t count(std::string_view name) const;
 
+  // Without any field.
+  static const Headers& none();
+
  private:
   friend class HeadReader;
   friend class RequestHead;
   friend class RequestParser;
-  friend class ResponseParser;
 
   struct Entry {
     std::uint16_t name_at = 0;
@@ -83,6 +85,8 @@ class Headers {
     std::uint16_t value_size = 0;
     bool hop_by_hop = false;
   };
+
+  [[nodiscard]] std::string_view text() const { return text_.view(); }
 
   // Gives the text back; the index keeps its small capacity.
   void release() {
@@ -106,14 +110,14 @@ class RequestHead {
   // The target after '?', empty without one.
   [[nodiscard]] std::string_view query() const;
   [[nodiscard]] Version version() const { return version_; }
-  [[nodiscard]] const Headers& headers() const { return headers_; }
+  [[nodiscard]] const Headers& headers() const { return *headers_; }
 
  private:
   friend class RequestParser;
 
   [[nodiscard]] std::string_view view(std::size_t at, std::size_t size) const;
 
-  Headers headers_;
+  const Headers* headers_ = &Headers::none();
   std::uint16_t method_at_ = 0;
   std::uint16_t method_size_ = 0;
   std::uint16_t target_at_ = 0;
@@ -126,14 +130,14 @@ class ResponseHead {
  public:
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] Version version() const { return version_; }
-  [[nodiscard]] const Headers& headers() const { return headers_; }
+  [[nodiscard]] const Headers& headers() const { return *headers_; }
   // The announced length of the body, when there is one.
   [[nodiscard]] std::optional<std::uint64_t> content_length() const { return content_length_; }
 
  private:
   friend class ResponseParser;
 
-  Headers headers_;
+  const Headers* headers_ = &Headers::none();
   std::optional<std::uint64_t> content_length_;
   std::uint16_t status_ = 0;
   Version version_ = Version::http_1_1;

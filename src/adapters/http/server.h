@@ -97,7 +97,6 @@ class Exchange {
   void release_head();
   void release_body();
 
-  [[nodiscard]] const Endpoint& peer() const;
   [[nodiscard]] bool over_tls() const;
   // When the first byte of the request came.
   [[nodiscard]] MonotonicTime began_at() const;

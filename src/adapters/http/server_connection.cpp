@@ -25,7 +25,7 @@ constexpr std::uint64_t kBodyReserveMax = std::uint64_t{64} << 10U;
 ServerConnection::ServerConnection(ServerState& server)
     : Watch(server.loop),
       server_(server),
-      parser_(server.loop.buffers(), server.options.limits),
+      parser_(server.loop.heads(), server.options.limits),
       exchange_(*this),
       body_(server.loop.buffers()),
       leftover_(server.loop.buffers()),
@@ -34,7 +34,6 @@ ServerConnection::ServerConnection(ServerState& server)
       deferred_(server.loop, [this] { work(); }) {}
 
 void ServerConnection::open(int descriptor, const Endpoint& peer) {
-  peer_ = peer;
   transport_.open(descriptor);
   const int on = 1;
   if (!peer.is_unix()) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

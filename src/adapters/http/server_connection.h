@@ -120,7 +120,6 @@ class ServerConnection final : public Watch {
   Buffer out_;       // what the socket has not taken
   Timer timer_;
   Deferred deferred_;
-  Endpoint peer_;
   MonotonicTime began_at_;
   MonotonicTime body_deadline_;
   std::uint64_t body_bytes_written_ = 0;

@@ -297,7 +297,6 @@ Buffer Exchange::take_body() {
 }
 void Exchange::release_head() { connection_.parser_.release_head(); }
 void Exchange::release_body() { connection_.body_.release(); }
-const Endpoint& Exchange::peer() const { return connection_.peer_; }
 bool Exchange::over_tls() const { return connection_.transport_.over_tls(); }
 MonotonicTime Exchange::began_at() const { return connection_.began_at_; }
 void Exchange::set_observer(ExchangeObserver* observer) { connection_.observer_ = observer; }
