@@ -17,6 +17,11 @@ std::size_t find_line_end(std::string_view text) {
 
 }  // namespace
 
+SseSplitter::Copies& SseSplitter::copies() {
+  if (copies_ == nullptr) copies_ = std::make_unique<Copies>();
+  return *copies_;
+}
+
 bool SseSplitter::next_line(std::string_view& input, std::string_view& line) {
   if (after_cr_ && !input.empty()) {
     if (input.front() == '\n') input.remove_prefix(1);
@@ -24,18 +29,18 @@ bool SseSplitter::next_line(std::string_view& input, std::string_view& line) {
   }
   const std::size_t end = find_line_end(input);
   if (end == std::string_view::npos) {
-    partial_line_.append(input);
+    if (!input.empty()) copies().partial_line.append(input);
     input = {};
     return false;
   }
-  line_is_joined_ = !partial_line_.empty();
+  line_is_joined_ = has_partial_line();
   if (!line_is_joined_) {
     line = input.substr(0, end);
   } else {
-    partial_line_.append(input.substr(0, end));
-    line_.swap(partial_line_);
-    partial_line_.clear();
-    line = line_;
+    copies_->partial_line.append(input.substr(0, end));
+    copies_->line.swap(copies_->partial_line);
+    copies_->partial_line.clear();
+    line = copies_->line;
   }
   after_cr_ = input[end] == '\r';
   input.remove_prefix(end + 1);
@@ -53,11 +58,11 @@ void SseSplitter::take_field(std::string_view line) {
   } else if (name == "error") {
     // Older llama.cpp sends its errors in a field of that name.
     take_data(value);
-    name_.assign(name);
+    copies().name.assign(name);
   } else if (name == "event") {
-    name_.assign(value);
+    copies().name.assign(value);
   } else if (name == "id" && value.find('\0') == std::string_view::npos) {
-    id_.assign(value);
+    copies().id.assign(value);
     has_id_ = true;
   }
 }
@@ -68,22 +73,23 @@ void SseSplitter::begin_event() {
   data_is_joined_ = false;
   has_id_ = false;
   has_line_feeds_ = false;
-  name_.clear();
+  given_ = false;
+  if (copies_ == nullptr) return;
   // A single event of a megabyte must not be paid for by the stream's rest.
   constexpr std::size_t kKept = 4096;
-  if (joined_data_.capacity() > kKept) std::string().swap(joined_data_);
-  if (line_.capacity() > kKept) std::string().swap(line_);
-  joined_data_.clear();
-  given_ = false;
+  if (copies_->data.capacity() > kKept) std::string().swap(copies_->data);
+  if (copies_->line.capacity() > kKept) std::string().swap(copies_->line);
+  copies_->data.clear();
+  copies_->name.clear();
 }
 
 void SseSplitter::take_data(std::string_view value) {
   if (has_data_) {
     keep_data();
-    joined_data_ += '\n';
+    copies_->data += '\n';
     has_line_feeds_ = true;
-    joined_data_.append(value);
-    data_ = joined_data_;
+    copies_->data.append(value);
+    data_ = copies_->data;
     return;
   }
   data_ = value;
@@ -94,8 +100,8 @@ void SseSplitter::take_data(std::string_view value) {
 
 void SseSplitter::keep_data() {
   if (data_is_joined_ || !has_data_) return;
-  joined_data_.assign(data_);
-  data_ = joined_data_;
+  copies().data.assign(data_);
+  data_ = copies_->data;
   data_is_joined_ = true;
 }
 
@@ -117,14 +123,15 @@ SseSplitter::Found SseSplitter::next(std::string_view& input, SseEvent& event) {
       continue;
     }
     event = {.data = data_,
-             .name = name_,
-             .id = has_id_ ? std::string_view(id_) : std::string_view(),
+             .name = copies_ != nullptr ? std::string_view(copies_->name) : std::string_view(),
+             .id = has_id_ ? std::string_view(copies_->id) : std::string_view(),
              .has_line_feeds = has_line_feeds_};
     given_ = true;
     return Found::event;
   }
   keep_data();
-  return partial_line_.size() > event_bytes_max_ ? Found::oversize : Found::more;
+  return has_partial_line() && copies_->partial_line.size() > event_bytes_max_ ? Found::oversize
+                                                                               : Found::more;
 }
 
 SseSplitter::Found SseSplitter::finish(SseEvent& event) {

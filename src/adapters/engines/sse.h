@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -47,16 +48,25 @@ class SseSplitter {
   void begin_event();
   [[nodiscard]] bool is_oversize() const { return data_.size() > event_bytes_max_; }
 
+  // What is copied; most streams never need it.
+  struct Copies {
+    std::string partial_line;
+    std::string line;  // a joined line, while it is looked at
+    std::string data;  // of several lines, or of several inputs
+    std::string name;
+    std::string id;
+  };
+  Copies& copies();
+  [[nodiscard]] bool has_partial_line() const {
+    return copies_ != nullptr && !copies_->partial_line.empty();
+  }
+
   std::size_t event_bytes_max_;
-  std::string partial_line_;
-  std::string line_;         // a joined line, while it is looked at
-  std::string joined_data_;  // of several lines, or of several inputs
-  std::string_view data_;    // of the event under way
-  std::string name_;
-  std::string id_;
+  std::unique_ptr<Copies> copies_;  // null until something is copied
+  std::string_view data_;           // of the event under way
   bool has_data_ = false;
-  bool data_is_joined_ = false;  // data_ is a view of joined_data_
-  bool line_is_joined_ = false;  // the last line lay in line_
+  bool data_is_joined_ = false;  // data_ is a view of the copies' data
+  bool line_is_joined_ = false;  // the last line lay in the copies' line
   bool has_id_ = false;
   bool has_line_feeds_ = false;
   bool at_start_ = true;   // a byte order mark may come

@@ -10,13 +10,6 @@
 
 namespace hanse::http {
 
-namespace {
-
-// Larger blocks come in pages, so that a body of 9 MiB does not cost 16.
-constexpr std::size_t kPage = 4096;
-
-}  // namespace
-
 BufferPool::BufferPool(BufferPoolOptions options) : options_(options) {}
 
 BufferPool::~BufferPool() {
@@ -25,15 +18,25 @@ BufferPool::~BufferPool() {
   }
 }
 
+std::size_t BufferPool::block_size(std::size_t bytes) {
+  const auto round_up = [&](std::size_t step) { return (bytes + step - 1) / step * step; };
+  if (bytes <= kFineMax) return std::max(round_up(kFineStep), kFineStep);
+  // Pages beyond, so that a body of 9 MiB does not cost 16.
+  return bytes <= kKeptMax ? std::bit_ceil(bytes) : round_up(kPage);
+}
+
+std::size_t BufferPool::class_of(std::size_t capacity) {
+  if (capacity <= kFineMax) return capacity / kFineStep - 1;
+  return kFineMax / kFineStep +
+         static_cast<std::size_t>(std::bit_width(capacity) - std::bit_width(kFineMax)) - 1;
+}
+
 char* BufferPool::take(std::size_t bytes, std::size_t& capacity) {
-  const std::size_t smallest = std::size_t{1} << kSmallestShift;
-  const std::size_t largest_kept = std::size_t{1} << kLargestKeptShift;
-  capacity = bytes <= largest_kept ? std::bit_ceil(std::max(bytes, smallest))
-                                   : (bytes + kPage - 1) / kPage * kPage;
+  capacity = block_size(bytes);
   if (capacity > options_.in_use_max - std::min(in_use_, options_.in_use_max)) return nullptr;
   in_use_ += capacity;
-  if (capacity <= largest_kept) {
-    auto& blocks = kept_[static_cast<std::size_t>(std::countr_zero(capacity))];
+  if (capacity <= kKeptMax) {
+    auto& blocks = kept_[class_of(capacity)];
     if (!blocks.empty()) {
       char* block = blocks.back();
       blocks.pop_back();
@@ -47,9 +50,8 @@ char* BufferPool::take(std::size_t bytes, std::size_t& capacity) {
 void BufferPool::give(char* block, std::size_t capacity) {
   HANSE_CHECK(capacity <= in_use_);
   in_use_ -= capacity;
-  const std::size_t largest_kept = std::size_t{1} << kLargestKeptShift;
-  if (capacity <= largest_kept && spare_ + capacity <= options_.spare_max) {
-    kept_[static_cast<std::size_t>(std::countr_zero(capacity))].push_back(block);
+  if (capacity <= kKeptMax && spare_ + capacity <= options_.spare_max) {
+    kept_[class_of(capacity)].push_back(block);
     spare_ += capacity;
     return;
   }
@@ -58,7 +60,7 @@ void BufferPool::give(char* block, std::size_t capacity) {
 
 bool Buffer::append(std::string_view bytes) {
   if (bytes.empty()) return true;
-  if (end_ + bytes.size() + kPadding > capacity_ && !reserve(size() + bytes.size())) return false;
+  if (end_ + bytes.size() > capacity_ && !reserve(size() + bytes.size())) return false;
   std::memcpy(block_ + end_, bytes.data(), bytes.size());
   end_ += bytes.size();
   return true;
@@ -66,9 +68,8 @@ bool Buffer::append(std::string_view bytes) {
 
 bool Buffer::reserve(std::size_t bytes) {
   HANSE_CHECK(pool_ != nullptr);
-  const std::size_t needed = bytes + kPadding;
-  if (needed <= capacity_) {
-    if (begin_ + needed > capacity_ && begin_ > 0) {
+  if (bytes <= capacity_) {
+    if (begin_ + bytes > capacity_ && begin_ > 0) {
       std::memmove(block_, block_ + begin_, size());
       end_ = size();
       begin_ = 0;
@@ -77,8 +78,8 @@ bool Buffer::reserve(std::size_t bytes) {
   }
   std::size_t capacity = 0;
   // Half as much again, so that appending stays linear.
-  char* block = pool_->take(std::max(needed, capacity_ + capacity_ / 2), capacity);
-  if (block == nullptr) block = pool_->take(needed, capacity);
+  char* block = pool_->take(std::max(bytes, capacity_ + capacity_ / 2), capacity);
+  if (block == nullptr) block = pool_->take(bytes, capacity);
   if (block == nullptr) return false;
   const std::size_t kept = size();
   if (kept > 0) std::memcpy(block, data(), kept);
@@ -86,8 +87,6 @@ bool Buffer::reserve(std::size_t bytes) {
   block_ = block;
   capacity_ = capacity;
   end_ = kept;
-  // What lies behind the end may be read (by simdjson), so it has a value.
-  std::memset(block_ + end_, 0, kPadding);
   return true;
 }
 

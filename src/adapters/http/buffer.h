@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -39,9 +40,19 @@ class BufferPool {
  private:
   friend class Buffer;
 
-  // Blocks are powers of two from 256 bytes; up to 64 KiB they are kept.
-  static constexpr unsigned kSmallestShift = 8;
-  static constexpr unsigned kLargestKeptShift = 16;
+  // Blocks of up to 1 KiB, of which a stream keeps one for minutes, come in
+  // steps of 128 bytes; larger ones are powers of two, kept up to 64 KiB; the
+  // largest are whole pages and are not kept.
+  static constexpr std::size_t kFineStep = 128;
+  static constexpr std::size_t kFineMax = 1024;
+  static constexpr std::size_t kKeptMax = std::size_t{64} << 10U;
+  static constexpr std::size_t kPage = 4096;
+  static constexpr std::size_t kClasses =
+      kFineMax / kFineStep + (std::bit_width(kKeptMax) - std::bit_width(kFineMax));
+
+  static std::size_t block_size(std::size_t bytes);
+  // Requires: `capacity` is the size of a block that is kept.
+  static std::size_t class_of(std::size_t capacity);
 
   // A block of at least `bytes`, or null past the budget; `capacity` is its
   // real size.
@@ -51,16 +62,13 @@ class BufferPool {
   BufferPoolOptions options_;
   std::size_t in_use_ = 0;
   std::size_t spare_ = 0;
-  std::array<std::vector<char*>, kLargestKeptShift + 1> kept_;
+  std::array<std::vector<char*>, kClasses> kept_;
 };
 
 // A growing run of bytes out of a pool; empty buffers hold no memory. The
-// pool must outlive its buffers. At least kPadding readable bytes follow the
-// end, so that simdjson can read a body in place.
+// pool must outlive its buffers.
 class Buffer {
  public:
-  static constexpr std::size_t kPadding = 64;
-
   Buffer() = default;
   explicit Buffer(BufferPool& pool) : pool_(&pool) {}
   ~Buffer() { release(); }

@@ -172,6 +172,9 @@ class Call {
   // Ends the call at once, closes its connection, tells nobody.
   void cancel();
   [[nodiscard]] bool active() const;
+  // Whether all of the request has been sent and the response has begun: the
+  // request's body is not looked at any more.
+  [[nodiscard]] bool request_done() const;
 
   // Stops and resumes reading the response. What was read before the pause is
   // still told; `head` and `between_bytes` do not run while paused.

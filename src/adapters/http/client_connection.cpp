@@ -302,7 +302,11 @@ void ClientConnection::deliver(std::span<char> bytes) {
 
 void ClientConnection::response_begins() {
   // From now on the call cannot move to another connection.
-  if (sent_ == request_size_) call_->head.release();
+  if (sent_ == request_size_) {
+    call_->head.release();
+    call_->body = {};
+    call_->request_done = true;
+  }
   call_->enter(CallPhase::body);
 }
 

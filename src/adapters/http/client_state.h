@@ -72,7 +72,8 @@ class CallState {
   bool head_only = false;
   bool sent_again = false;
   bool paused = false;
-  bool request_left = false;
+  bool request_left = false;  // some of it
+  bool request_done = false;  // sent, and the response has begun
 
  private:
   bool write_head(const CallRequest& request);

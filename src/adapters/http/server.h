@@ -87,7 +87,7 @@ class Exchange {
  public:
   // Requires: release_head() has not been called.
   [[nodiscard]] const RequestHead& head() const;
-  // The whole body; 64 readable bytes follow its end. Empty in on_head().
+  // The whole body. Empty in on_head().
   // Requires: neither take_body() nor release_body() has been called.
   [[nodiscard]] std::string_view body() const;
   // Hands the body to the caller, who may keep it beyond the exchange but not

@@ -86,10 +86,11 @@ void Session::open(const dispatch::OpenAttempt& action) {
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
+  if (upstream_request_ == nullptr) upstream_request_ = shard_.lend_upstream_request();
+  engines::UpstreamRequest& asked = *upstream_request_;
   const Status written = upstream_->engine.write_request(
       question_, body_.view(),
-      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit},
-      upstream_request_);
+      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit}, asked);
   if (!written) {
     failed(answer::Failure::client_request, {}).client_message = written.error().message;
     return end_attempt(answer::Failure::client_request);
@@ -98,21 +99,20 @@ void Session::open(const dispatch::OpenAttempt& action) {
   const engines::UpstreamHeaders ours =
       engines::upstream_headers({.authorization = upstream_->authorization,
                                  .traceparent = traceparent(),
-                                 .streamed = upstream_request_.streamed});
+                                 .streamed = asked.streamed});
   std::array<http::HeaderLine, engines::UpstreamHeaders::kMax> lines;
   std::transform(ours.begin(), ours.end(), lines.begin(), [](const engines::UpstreamHeader& h) {
     return http::HeaderLine{h.name, h.value};
   });
-  const Duration first_byte =
-      upstream_request_.streamed ? limits_.first_token : limits_.whole_reply;
+  const Duration first_byte = asked.streamed ? limits_.first_token : limits_.whole_reply;
   call_.start(upstream_->pool,
               {.method = "POST",
-               .target = upstream_->target(upstream_request_.path),
+               .target = upstream_->target(asked.path),
                .headers = http::HeaderLines(lines.data(), ours.count),
-               .body = upstream_request_.pieces()},
+               .body = asked.pieces()},
               {.connect = limits_.connect,
                .head = first_byte,
-               .between_bytes = upstream_request_.streamed ? kForever : limits_.whole,
+               .between_bytes = asked.streamed ? kForever : limits_.whole,
                .whole = limits_.whole},
               *this);
   watch_.arm_in(limits_.connect + first_byte);
@@ -127,9 +127,9 @@ void Session::begin_answer() {
                                     .alias = question_.model,
                                     .created_unix_seconds = created_unix_seconds_};
   if (question_.stream) {
-    writer_.emplace(identity);
+    shape_.emplace<api::StreamWriter>(identity);
   } else {
-    assembler_.emplace(question_.dialect);
+    shape_.emplace<api::WholeAssembler>(question_.dialect);
   }
 }
 
@@ -172,11 +172,11 @@ void Session::finish() {
     borrow_text();
     if (question_.stream) {
       answer_->for_each_owed_finish(
-          [&](std::uint32_t choice) { writer_->write_owed_finish(choice, out_); });
+          [&](std::uint32_t choice) { writer().write_owed_finish(choice, out_); });
       if (question_.include_usage) {
-        writer_->write_usage(shard_.record(ref()).usage, accounting(), out_);
+        writer().write_usage(shard_.record(ref()).usage, accounting(), out_);
       }
-      writer_->write_done(out_);
+      writer().write_done(out_);
       if (!exchange.begun()) begin_stream(exchange);
       exchange.finish(out_);
     } else {
@@ -197,7 +197,7 @@ void Session::reply_whole(http::Exchange& exchange) {
   if (const answer::Delta* whole = decoder_->whole_reply()) {
     api::write_whole_reply(*whole, identity, usage, accounting(), out_);
   } else {
-    assembler_->write(identity, usage, accounting(), out_);
+    assembler().write(identity, usage, accounting(), out_);
   }
   ReplyHeaders headers(*this, "application/json");
   exchange.reply(200, headers.lines(), out_);
@@ -211,7 +211,7 @@ void Session::refuse(const dispatch::Refuse& action) {
     const api::Problem told = problem(action);
     if (exchange.begun()) {
       // What came before the break has been paid for and goes out first.
-      writer_->write_error(told, out_);
+      writer().write_error(told, out_);
       exchange.finish(out_);
     } else {
       reply_problem(exchange, told);
@@ -236,7 +236,7 @@ void Session::stop(api::ProblemKind kind, std::string_view why) {
     told.message = why;
     mark(told);
     if (exchange.begun()) {
-      writer_->write_error(told, out_);
+      writer().write_error(told, out_);
       exchange.finish(out_);
     } else {
       reply_problem(exchange, told);
@@ -272,6 +272,7 @@ void Session::on_head(const http::ResponseHead& head) {
                    .content_type = field("content-type"),
                    .retry_after = field("retry-after"),
                    .now = shard_.loop().now().wall});
+  if (call_.request_done()) shard_.take_back(std::move(upstream_request_));
 }
 
 void Session::on_data(std::string_view bytes) {
@@ -313,7 +314,7 @@ void Session::take_input() {
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
     take(delta);
-    if (assembler_ && assembler_->bytes() > kWholeAnswerBytesMax) {
+    if (!question_.stream && assembler().bytes() > kWholeAnswerBytesMax) {
       failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
       return end_attempt(answer::Failure::oversize);
     }
@@ -333,9 +334,9 @@ void Session::wait_for_end() {
 void Session::take(const answer::Delta& delta) {
   const answer::Emission emission = answer_->take(delta);
   if (question_.stream) {
-    writer_->write(delta, emission, out_);
+    writer().write(delta, emission, out_);
   } else if (emission.forward && decoder_->whole_reply() == nullptr) {
-    assembler_->add(delta);
+    assembler().add(delta);
   }
 }
 
@@ -476,8 +477,8 @@ void Session::reset() {
   upstream_.reset();
   decoder_.reset();
   answer_.reset();
-  writer_.reset();
-  assembler_.reset();
+  shape_.emplace<std::monostate>();
+  shard_.take_back(std::move(upstream_request_));
   body_.release();
   admission_.setting.reset();
   report_.reset();

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "adapters/api/errors.h"
 #include "adapters/api/request_codec.h"
@@ -84,6 +85,10 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
 
  private:
   void begin_answer();
+  // Requires: the client asked for a stream.
+  [[nodiscard]] api::StreamWriter& writer() { return std::get<api::StreamWriter>(shape_); }
+  // Requires: it did not.
+  [[nodiscard]] api::WholeAssembler& assembler() { return std::get<api::WholeAssembler>(shape_); }
   void borrow_text();
   void give_text_back();
   answer::FailureReport& failed(answer::Failure failure, std::string_view why);
@@ -145,7 +150,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   SiteId site_;
   std::shared_ptr<Upstream> upstream_;
   dispatch::AttemptLimits limits_;
-  engines::UpstreamRequest upstream_request_;
+  std::unique_ptr<engines::UpstreamRequest> upstream_request_;  // until it has been sent
   http::Call call_;
   http::Timer watch_;
   std::optional<engines::ResponseDecoder> decoder_;
@@ -153,8 +158,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
 
   // The answer so far.
   std::optional<answer::Answer> answer_;
-  std::optional<api::StreamWriter> writer_;
-  std::optional<api::WholeAssembler> assembler_;
+  std::variant<std::monostate, api::StreamWriter, api::WholeAssembler> shape_;
   // For the client, not handed over yet. Mostly there is nothing, and then its
   // memory is the shard's: thousands of streams do not each need some.
   std::string out_;

@@ -8,6 +8,9 @@
 namespace hanse::serve {
 namespace {
 
+// Requests on their way to a site at one time, in steady traffic.
+constexpr std::size_t kSpareRequestsMax = 64;
+
 constexpr std::size_t kRecordsKept = 16'384;
 
 }  // namespace
@@ -67,6 +70,19 @@ Session* Shard::take_session() {
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   return sessions_[slot].get();
+}
+
+std::unique_ptr<engines::UpstreamRequest> Shard::lend_upstream_request() {
+  if (spare_requests_.empty()) return std::make_unique<engines::UpstreamRequest>();
+  auto lent = std::move(spare_requests_.back());
+  spare_requests_.pop_back();
+  return lent;
+}
+
+void Shard::take_back(std::unique_ptr<engines::UpstreamRequest> request) {
+  if (request != nullptr && spare_requests_.size() < kSpareRequestsMax) {
+    spare_requests_.push_back(std::move(request));
+  }
 }
 
 void Shard::give_back(std::uint32_t slot) { free_slots_.push_back(slot); }

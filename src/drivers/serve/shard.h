@@ -74,6 +74,9 @@ class Shard {
 
   // Lent from one use to the next within a turn; empty.
   [[nodiscard]] std::string& spare_text() { return spare_text_; }
+  // Lent until a site has been sent it; a stream does not need it any more.
+  [[nodiscard]] std::unique_ptr<engines::UpstreamRequest> lend_upstream_request();
+  void take_back(std::unique_ptr<engines::UpstreamRequest> request);
 
   // --- For the front and the admin side. ---
   // Null when as many requests are open as may be.
@@ -126,6 +129,7 @@ class Shard {
   std::deque<Unsafe> unsafe_;
   bool broken_ = false;  // the journal has failed
   std::string spare_text_;
+  std::vector<std::unique_ptr<engines::UpstreamRequest>> spare_requests_;
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   Prober prober_;
