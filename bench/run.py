@@ -48,6 +48,8 @@ from servers import (
 )
 
 CONNECTIONS = 48
+# Of a chat request, streamed or not, as gateway/load.cpp makes it.
+REQUEST_BYTES = 355
 STREAMS = 500
 EVENT_RATE = 20
 
@@ -239,10 +241,11 @@ def kilobytes_with(server: Server, streams: int, *more: str) -> int:
 
 
 def bytes_per_stream(server: Server, *more: str) -> float:
-    """Bytes of private memory per open stream: the slope between two loads."""
+    """Bytes of private memory per open stream, less the request's body, which is
+    kept for the next site to be asked: the slope between two loads."""
     few, many = 1_000, 5_000
     at_few = kilobytes_with(server, few, *more)
-    return (kilobytes_with(server, many, *more) - at_few) * 1024 / (many - few)
+    return (kilobytes_with(server, many, *more) - at_few) * 1024 / (many - few) - REQUEST_BYTES
 
 
 def measure_memory(table: Table, folder: pathlib.Path) -> None:

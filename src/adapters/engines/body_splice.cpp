@@ -7,10 +7,18 @@ namespace hanse::engines {
 using answer::ByteRange;
 using answer::Field;
 
+namespace {
+
+// The client's bytes around two changes, or four.
+constexpr std::size_t kPiecesExpected = 9;
+
+}  // namespace
+
 BodySplice::BodySplice(const answer::Question& question, std::string_view body,
                        UpstreamRequest& out)
     : question_(question), body_(body), out_(out) {
   out_.pieces_.clear();
+  out_.pieces_.reserve(kPiecesExpected);
   out_.own_bytes_.clear();
   out_.body_bytes_ = 0;
 }

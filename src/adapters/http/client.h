@@ -147,6 +147,10 @@ class CallObserver {
   virtual ~CallObserver() = default;
   // Again, when the call moved off a dead kept connection.
   virtual void on_connected(const Connected& connected) { static_cast<void>(connected); }
+  // The request has been sent for good, so that its body is not looked at any
+  // more. May come inside start(); must not end the call. Does not come when
+  // the response is there before the request is out.
+  virtual void on_request_done() {}
   // `head` lives until the callback returns.
   virtual void on_head(const ResponseHead& head) = 0;
   // Decoded body bytes, alive until the callback returns. Everything one read
@@ -172,10 +176,6 @@ class Call {
   // Ends the call at once, closes its connection, tells nobody.
   void cancel();
   [[nodiscard]] bool active() const;
-  // Whether all of the request has been sent and the response has begun: the
-  // request's body is not looked at any more.
-  [[nodiscard]] bool request_done() const;
-
   // Stops and resumes reading the response. What was read before the pause is
   // still told; `head` and `between_bytes` do not run while paused.
   void pause();

@@ -93,7 +93,7 @@ void CallState::start(PoolState& the_pool, const CallRequest& request, const Cal
   observer = &the_observer;
   limits = the_limits;
   body = request.body;
-  sent_again = paused = request_left = request_done = false;
+  sent_again = paused = request_left = false;
   head_only = request.method == "HEAD";
   phase = CallPhase::waiting;
   began_at = loop.now().monotonic;
@@ -180,6 +180,13 @@ void CallState::complete() {
   observer->on_complete();
 }
 
+void CallState::request_done() {
+  if (head.empty()) return;
+  head.release();
+  body = {};
+  observer->on_request_done();
+}
+
 void CallState::send_again() {
   HANSE_CHECK(connection == nullptr);
   sent_again = true;
@@ -251,7 +258,6 @@ void Call::cancel() {
   if (state_) state_->cancel();
 }
 bool Call::active() const { return state_ && state_->active; }
-bool Call::request_done() const { return state_ && state_->request_done; }
 void Call::pause() {
   if (active()) state_->pause();
 }

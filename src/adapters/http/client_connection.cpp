@@ -84,28 +84,36 @@ void ClientConnection::begin_connect(const Addresses& addresses) {
   phase_ = Phase::connecting;
   phase_began_ = loop().now().monotonic;
   connected_ = {.waited = elapsed(call_->began_at, phase_began_)};
-  addresses_.assign(addresses.rbegin(), addresses.rend());
-  for (Endpoint& address : addresses_) address.set_port(pool_.origin.port);
-  call_->enter(CallPhase::connecting);
-  if (!try_next_address()) fail_call(CallTrouble::unreachable, "there is no address to try");
+  if (addresses.empty()) {
+    return fail_call(CallTrouble::unreachable, "there is no address to try");
+  }
+  // Most sites have one address, which nothing needs to remember.
+  addresses_.assign(addresses.rbegin(), addresses.rend() - 1);
+  try_address(addresses.front());
 }
 
 bool ClientConnection::try_next_address() {
   if (addresses_.empty()) return false;
+  const Endpoint endpoint = addresses_.back();
+  addresses_.pop_back();
+  try_address(endpoint);
+  return true;
+}
+
+void ClientConnection::try_address(Endpoint address) {
   unwatch();
   transport_.close();
   phase_ = Phase::connecting;
   may_read_ = may_write_ = broken_ = peer_closed_ = false;
-  const auto now = loop().now().monotonic;
-  const auto share =
-      elapsed(now, call_->connect_deadline) / static_cast<std::int64_t>(addresses_.size());
-  const Endpoint endpoint = addresses_.back();
-  addresses_.pop_back();
-  // An address that swallows our packets may not use up all the time.
   call_->enter(CallPhase::connecting);
-  if (!addresses_.empty()) call_->limit_present(now + share);
-  connect_to(endpoint);
-  return true;
+  // An address that swallows our packets may not use up all the time.
+  if (!addresses_.empty()) {
+    const auto now = loop().now().monotonic;
+    const auto left = static_cast<std::int64_t>(addresses_.size()) + 1;
+    call_->limit_present(now + elapsed(now, call_->connect_deadline) / left);
+  }
+  address.set_port(pool_.origin.port);
+  connect_to(address);
 }
 
 void ClientConnection::connect_to(const Endpoint& endpoint) {
@@ -180,7 +188,12 @@ void ClientConnection::send_request() {
   if (broken_) return deferred_.schedule();
   if (sent_ > before) call_->request_left = true;
   if (parser_.begun()) return;  // the answer came before the request was out
-  if (sent_ == request_size_) return call_->enter(CallPhase::head);
+  if (sent_ == request_size_) {
+    call_->enter(CallPhase::head);
+    // What a fresh connection has swallowed is not sent once more.
+    if (!reused_) call_->request_done();
+    return;
+  }
   if (sent_ > before) call_->progress();
 }
 
@@ -302,11 +315,7 @@ void ClientConnection::deliver(std::span<char> bytes) {
 
 void ClientConnection::response_begins() {
   // From now on the call cannot move to another connection.
-  if (sent_ == request_size_) {
-    call_->head.release();
-    call_->body = {};
-    call_->request_done = true;
-  }
+  if (sent_ == request_size_) call_->request_done();
   call_->enter(CallPhase::body);
 }
 

@@ -50,6 +50,8 @@ class CallState {
   void limit_present(MonotonicTime deadline);
   // Some bytes moved within the present phase.
   void progress();
+  // All is sent, and will not be sent again.
+  void request_done();
   // Once more, on a fresh connection.
   void send_again();
 
@@ -60,7 +62,7 @@ class CallState {
   CallState* wait_next = nullptr;
   CallState* wait_previous = nullptr;
 
-  Buffer head;  // the request's, until the response begins
+  Buffer head;  // the request's, until request_done()
   std::span<const std::string_view> body;
   CallLimits limits;
   MonotonicTime began_at;
@@ -72,8 +74,7 @@ class CallState {
   bool head_only = false;
   bool sent_again = false;
   bool paused = false;
-  bool request_left = false;  // some of it
-  bool request_done = false;  // sent, and the response has begun
+  bool request_left = false;
 
  private:
   bool write_head(const CallRequest& request);
@@ -116,6 +117,7 @@ class ClientConnection final : public Watch, private Lookup {
   void work();
 
   void begin_connect(const Addresses& addresses);
+  void try_address(Endpoint address);
   void connect_to(const Endpoint& endpoint);
   void connect_finished(int error);
   void begin_handshake();

@@ -162,6 +162,7 @@ void Session::release(const dispatch::Release& action) {
   if (action.attempt != attempt_) return;
   released_ = action.output;
   push_out();
+  give_text_back();
 }
 
 void Session::finish() {
@@ -272,8 +273,9 @@ void Session::on_head(const http::ResponseHead& head) {
                    .content_type = field("content-type"),
                    .retry_after = field("retry-after"),
                    .now = shard_.loop().now().wall});
-  if (call_.request_done()) shard_.take_back(std::move(upstream_request_));
 }
+
+void Session::on_request_done() { shard_.take_back(std::move(upstream_request_)); }
 
 void Session::on_data(std::string_view bytes) {
   if (engine_done_) return;

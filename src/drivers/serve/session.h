@@ -78,6 +78,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // --- What the sockets say. ---
   void on_drained(http::Exchange& exchange) override;
   void on_client_gone(http::Exchange& exchange) override;
+  void on_request_done() override;
   void on_head(const http::ResponseHead& head) override;
   void on_data(std::string_view bytes) override;
   void on_complete() override;
