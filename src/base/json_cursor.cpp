@@ -1,10 +1,9 @@
 #include "base/json_cursor.h"
 
-#include <bit>
 #include <charconv>
-#include <cstring>
 
 #include "base/ascii.h"
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace hanse {
@@ -23,29 +22,18 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-constexpr std::uint64_t repeat(std::uint8_t byte) { return 0x0101010101010101U * byte; }
-
-// The high bit of each byte that is not plain. Borrows make the bytes above
-// the first such byte unreliable, so only the lowest set bit counts.
+// Marks the bytes that are not plain.
 std::uint64_t special_bytes(std::uint64_t word) {
-  const std::uint64_t quote = word ^ repeat('"');
-  const std::uint64_t backslash = word ^ repeat('\\');
-  const std::uint64_t is_quote = (quote - repeat(1)) & ~quote;
-  const std::uint64_t is_backslash = (backslash - repeat(1)) & ~backslash;
-  const std::uint64_t is_control = (word - repeat(0x20)) & ~word;
-  return (is_quote | is_backslash | is_control | word) & repeat(0x80);
+  return bytes_equal(word, '"') | bytes_equal(word, '\\') | bytes_below(word, 0x20) |
+         (word & every_byte(0x80));
 }
 
 // Passes over plain bytes, eight at a time while there are eight.
 const char* skip_plain(const char* p, const char* end) {
-  if constexpr (std::endian::native == std::endian::little) {
-    while (end - p >= 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, p, sizeof word);
-      const std::uint64_t special = special_bytes(word);
-      if (special != 0) return p + std::countr_zero(special) / 8;
-      p += 8;
-    }
+  while (end - p >= 8) {
+    const std::uint64_t special = special_bytes(first_word({p, 8}));
+    if (special != 0) return p + first_marked(special);
+    p += 8;
   }
   while (p != end && kPlain[static_cast<unsigned char>(*p)]) ++p;
   return p;

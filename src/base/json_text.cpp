@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "base/ascii.h"
+#include "base/bytes.h"
 #include "base/json_cursor.h"
 
 namespace hanse {
@@ -89,6 +90,21 @@ void unescape(std::string_view raw, Append&& append) {
 
 bool stands_for_itself(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
+// How many bytes at the front stand for themselves.
+std::size_t run_for_itself(std::string_view text) {
+  std::size_t run = 0;
+  while (text.size() - run >= 8) {
+    const std::uint64_t word = first_word(text.substr(run));
+    const std::uint64_t special = bytes_equal(word, '"') | bytes_equal(word, '\\') |
+                                  bytes_equal(word, 0x7F) | bytes_below(word, 0x20) |
+                                  (word & every_byte(0x80));
+    if (special != 0) return run + first_marked(special);
+    run += 8;
+  }
+  while (run < text.size() && stands_for_itself(text[run])) ++run;
+  return run;
+}
+
 // The length of the UTF-8 character at the front of `text`, or 0.
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -139,8 +155,7 @@ std::size_t json_unescaped_size(const JsonString& string) {
 
 void append_json_escaped(std::string_view text, std::string& out) {
   while (!text.empty()) {
-    std::size_t plain = 0;
-    while (plain < text.size() && stands_for_itself(text[plain])) ++plain;
+    const std::size_t plain = run_for_itself(text);
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) return;

@@ -6,6 +6,7 @@
 
 #include "adapters/http/message.h"
 #include "base/ascii.h"
+#include "base/bytes.h"
 
 namespace hanse::http {
 
@@ -16,28 +17,37 @@ struct KnownField {
   FieldKind kind;
 };
 
+// By length, so that a name is compared with one or two of them at most.
 constexpr std::array kKnownFields = {
-    KnownField{"host", FieldKind::host},
-    KnownField{"content-length", FieldKind::content_length},
-    KnownField{"transfer-encoding", FieldKind::transfer_encoding},
-    KnownField{"connection", FieldKind::connection},
-    KnownField{"expect", FieldKind::expect},
-    KnownField{"keep-alive", FieldKind::other_hop_by_hop},
     KnownField{"te", FieldKind::other_hop_by_hop},
+    KnownField{"host", FieldKind::host},
+    KnownField{"expect", FieldKind::expect},
     KnownField{"trailer", FieldKind::other_hop_by_hop},
     KnownField{"upgrade", FieldKind::other_hop_by_hop},
+    KnownField{"connection", FieldKind::connection},
+    KnownField{"keep-alive", FieldKind::other_hop_by_hop},
+    KnownField{"content-length", FieldKind::content_length},
+    KnownField{"http2-settings", FieldKind::other_hop_by_hop},
     KnownField{"proxy-connection", FieldKind::other_hop_by_hop},
+    KnownField{"transfer-encoding", FieldKind::transfer_encoding},
     KnownField{"proxy-authenticate", FieldKind::other_hop_by_hop},
     KnownField{"proxy-authorization", FieldKind::other_hop_by_hop},
-    KnownField{"http2-settings", FieldKind::other_hop_by_hop},
 };
+constexpr std::size_t kLongestKnown = kKnownFields.back().name.size();
 
-// One bit for each length that a known field has.
-constexpr std::uint32_t kKnownLengths = [] {
-  std::uint32_t lengths = 0;
-  for (const KnownField& known : kKnownFields) lengths |= 1U << known.name.size();
-  return lengths;
+// Where the names of each length begin; those of the next length end them.
+constexpr auto kKnownBegin = [] {
+  std::array<std::uint8_t, kLongestKnown + 2> begin{};
+  for (std::size_t length = 0; length < begin.size(); ++length) {
+    while (begin[length] < kKnownFields.size() &&
+           kKnownFields[begin[length]].name.size() < length) {
+      ++begin[length];
+    }
+  }
+  return begin;
 }();
+static_assert(std::ranges::is_sorted(kKnownFields, {},
+                                     [](const KnownField& known) { return known.name.size(); }));
 
 constexpr bool in(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
@@ -71,19 +81,35 @@ bool is_value_character(char c) {
 }
 
 bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, is_token_character);
+  bool sound = !text.empty();
+  for (const char c : text) sound &= is_token_character(c);
+  return sound;
 }
 
 bool is_field_value(std::string_view text) {
-  // Values are nearly always sound: all characters at once, no early end.
+  // Values are nearly always sound: no early end, and eight characters at a
+  // time while none of them is a tab.
+  while (text.size() >= 8) {
+    const std::uint64_t word = first_word(text);
+    if ((bytes_below(word, 0x20) | bytes_equal(word, 0x7F)) != 0) break;
+    text.remove_prefix(8);
+  }
   bool sound = true;
   for (const char c : text) sound &= is_value_character(c);
   return sound;
 }
 
 bool is_target(std::string_view text) {
-  return text.starts_with('/') &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (!text.starts_with('/')) return false;
+  while (text.size() >= 8) {
+    const std::uint64_t word = first_word(text);
+    if ((bytes_below(word, 0x21) | bytes_equal(word, 0x7F) | bytes_equal(word, '#') |
+         (word & every_byte(0x80))) != 0) {
+      return false;
+    }
+    text.remove_prefix(8);
+  }
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
 }
 
 bool is_host_value(std::string_view text) {
@@ -118,11 +144,10 @@ MethodKind classify_method(std::string_view method) {
 }
 
 FieldKind classify_field(std::string_view name) {
-  if (name.size() >= 32 || (kKnownLengths >> name.size() & 1U) == 0) return FieldKind::ordinary;
-  for (const KnownField& known : kKnownFields) {
-    if (known.name.size() == name.size() && resembles(name, known.name)) {
-      return in(name, '_') ? FieldKind::imitation : known.kind;
-    }
+  if (name.size() > kLongestKnown) return FieldKind::ordinary;
+  for (std::size_t i = kKnownBegin[name.size()]; i < kKnownBegin[name.size() + 1]; ++i) {
+    const KnownField& known = kKnownFields[i];
+    if (resembles(name, known.name)) return in(name, '_') ? FieldKind::imitation : known.kind;
   }
   return FieldKind::ordinary;
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace hanse::http {
@@ -214,7 +215,9 @@ bool HeadReader::read_fields() {
     std::string_view value = text(entry.value_at, entry.value_size);
     while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
     entry.value_size = static_cast<std::uint16_t>(value.size());
-    const FieldKind kind = classify_field(text(entry.name_at, entry.name_size));
+    const std::string_view name = text(entry.name_at, entry.name_size);
+    entry.initial = to_lower(name.front());
+    const FieldKind kind = classify_field(name);
     if (kind == FieldKind::imitation) continue;
     if (kind == FieldKind::transfer_encoding) {
       if (coded) return refuse(refusals::kTwoCodings) == 0;

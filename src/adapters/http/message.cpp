@@ -22,23 +22,22 @@ Field Headers::operator[](std::size_t i) const {
           .hop_by_hop = entry.hop_by_hop};
 }
 
+// Requires: `name` is not empty.
+bool Headers::is_named(const Entry& entry, std::string_view name) const {
+  return entry.name_size == name.size() && entry.initial == to_lower(name.front()) &&
+         equals_ignoring_case(text_.view().substr(entry.name_at, entry.name_size), name);
+}
+
 std::optional<std::string_view> Headers::find(std::string_view name) const {
-  const std::string_view text = text_.view();
   for (const Entry& entry : entries_) {
-    if (entry.name_size == name.size() &&
-        equals_ignoring_case(text.substr(entry.name_at, entry.name_size), name)) {
-      return text.substr(entry.value_at, entry.value_size);
-    }
+    if (is_named(entry, name)) return text_.view().substr(entry.value_at, entry.value_size);
   }
   return std::nullopt;
 }
 
 std::size_t Headers::count(std::string_view name) const {
-  const std::string_view text = text_.view();
   std::size_t n = 0;
-  for (const Entry& entry : entries_) {
-    n += equals_ignoring_case(text.substr(entry.name_at, entry.name_size), name) ? 1U : 0U;
-  }
+  for (const Entry& entry : entries_) n += is_named(entry, name) ? 1U : 0U;
   return n;
 }
 

@@ -84,7 +84,9 @@ class Headers {
     std::uint16_t value_at = 0;
     std::uint16_t value_size = 0;
     bool hop_by_hop = false;
+    char initial = 0;  // of the name, in small letters: tells most names apart
   };
+  [[nodiscard]] bool is_named(const Entry& entry, std::string_view name) const;
 
   [[nodiscard]] std::string_view text() const { return text_.view(); }
 
