@@ -333,10 +333,13 @@ def render_config(
 class Gateway:
     """`hanse serve` with a configuration."""
 
-    def __init__(self, config: pathlib.Path, *options: str, odd: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, config: pathlib.Path, *options: str, odd: dict[str, int] | None = None, before: tuple[str, ...] = ()
+    ) -> None:
         import layout
 
         self.config = config
+        self._before = before  # A program that starts it, with its arguments.
         self.odd = odd or {}  # The oddities of its machine at the next start.
         self._options = options
         self.plan = layout.read(config)
@@ -373,7 +376,7 @@ class Gateway:
         """Starts it and waits until it answers."""
         import processes
 
-        command = [str(BINARY), "serve", str(self.config), *self._options]
+        command = [*self._before, str(BINARY), "serve", str(self.config), *self._options]
         if self.odd:
             oddities = [f"{name}={value}" for name, value in self.odd.items()]
             command = ["env", f"LD_PRELOAD={ODD_MACHINE}", *oddities, *command]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import pathlib
+import re
 import signal
+import socket
+import subprocess
 import threading
 import time
 
 import openai
 import pytest
 from asking import MODEL, SAY_HI
-from harness import ACME, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
+from harness import ACME, BINARY, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
 
 Engines = dict[str, ScriptedEngine]
 
@@ -119,12 +122,56 @@ def test_a_log_that_was_moved_away_is_begun_anew(scripted: Engines, tmp_path: pa
         gateway.stop()
 
 
+def test_a_reload_does_not_depend_on_who_reads_the_output(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """Neither with something to say, nor when it cannot be said."""
+
+    def outdated(text: str) -> str:
+        return text.replace("2027-09-30", "2020-09-30") + f'\n[telemetry]\nlog_file = "{tmp_path / "hanse.log"}"\n'
+
+    urls = {name: engine.url for name, engine in scripted.items()}
+    config = render_config(tmp_path, urls, outdated)
+    with open("/dev/full", "wb") as full:
+        process = subprocess.Popen([str(BINARY), "serve", str(config)], stderr=full, stdout=full)
+    try:
+        log = tmp_path / "hanse.log"
+        until(lambda: log.exists() and "serving" in log.read_text(), "the gateway serves")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "configuration reloaded" in log.read_text(), "it takes the new configuration")
+        assert re.search(r"warning configuration path=.* line=\d+ column=\d+ detail=.*C5", log.read_text())
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_few_descriptors_lower_the_bound_on_clients(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """Clients that only sit there leave descriptors for sites and for the journal."""
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls), before=("prlimit", "--nofile=300:300"))
+    idle: list[socket.socket] = []
+    try:
+        assert re.search(r"connections_max is lowered.* open_files_max=300 connections_max=86", gateway.log_tail())
+        for _ in range(250):
+            idle.append(socket.create_connection((gateway.plan.host, gateway.plan.port)))
+        for _ in range(8):
+            client = http.client.HTTPConnection(gateway.plan.host, gateway.plan.port, timeout=20)
+            client.request("POST", "/v1/chat/completions", json.dumps({"model": MODEL, "messages": SAY_HI}), HEADERS)
+            assert client.getresponse().status == 200
+            client.close()
+    finally:
+        for connection in idle:
+            connection.close()
+        gateway.stop()
+
+
 def test_a_bad_configuration_is_refused_and_the_old_one_kept(
     scripted_grid: Gateway, scripted_client: openai.OpenAI
 ) -> None:
     scripted_grid.config.write_text(scripted_grid.config.read_text() + "\n[nonsense]\nx = 1\n")
     scripted_grid.process.send_signal(signal.SIGHUP)
-    until(lambda: "nonsense" in scripted_grid.log_tail(), "the refusal is logged")
+    line = scripted_grid.config.read_text().count("\n") - 1
+    until(lambda: "is refused" in scripted_grid.log_tail(), "the refusal is logged")
+    assert re.search(rf" error +configuration path=.* line={line} column=\d+ detail=.*nonsense", scripted_grid.log_tail())
     assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
 
 

@@ -128,7 +128,19 @@ Status Journal::start_epoch(WallTime now) {
   return flusher_.wait_until_durable();
 }
 
+// Leaves nothing behind when it fails.
 Status Journal::begin_segment(SegmentHeader header) {
+  const SegmentNumber number = header.number;
+  Status made = make_segment(std::move(header));
+  if (!made) {
+    for (const std::string& name : {payloads_name(number), entries_name(number)}) {
+      static_cast<void>(disk_.remove(path(name)));
+    }
+  }
+  return made;
+}
+
+Status Journal::make_segment(SegmentHeader header) {
   auto entries = disk_.create(path(entries_name(header.number)));
   if (!entries) return std::unexpected(std::move(entries.error()));
   auto payloads = disk_.create(path(payloads_name(header.number)));
@@ -221,8 +233,10 @@ Status Journal::write() {
                     payload_bytes_ >= options_.payload_segment_bytes ||
                     elapsed(segment_.begun_at, ledger_.last_at()) >= options_.segment_time;
   // A seal says what the ledger says, so the two must stand at the same entry.
-  if (full && ledger_.position() == appended_) return stop(leave_segment());
-  if (entries_bytes_ >= 2 * options_.segment_bytes) {
+  if (full && ledger_.position() == appended_ && entries_bytes_ >= leave_at_) {
+    return stop(leave_segment());
+  }
+  if (entries_bytes_ >= 3 * options_.segment_bytes) {
     return stop(internal_error(
         fmt::format("the ledger stands at entry {} and the journal at {}: one of them missed some",
                     ledger_.position().count(), appended_.count())));
@@ -238,7 +252,14 @@ Status Journal::leave_segment() {
                            .begun_at = ledger_.last_at(),
                            .previous = chain_,
                            .machine_boot = boot_};
-  if (auto done = begin_segment(next); !done) return done;
+  if (auto begun = begin_segment(next); !begun) {
+    // No descriptor is left, say. Nothing has been lost: this segment goes on
+    // for a while, and longer than wanted.
+    if (entries_bytes_ >= 2 * options_.segment_bytes) return begun;
+    leave_at_ = entries_bytes_ + options_.segment_bytes / 16;
+    return {};
+  }
+  leave_at_ = 0;
   ledger_.seal(ledger_.last_at(), *this);
   finish_block();
   return write_buffers();

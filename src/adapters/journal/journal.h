@@ -109,6 +109,7 @@ class Journal final : public ledger::EntrySink {
   Status continue_segment(const Recovered& recovered);
   Status start_epoch(WallTime now);
   Status begin_segment(SegmentHeader header);
+  Status make_segment(SegmentHeader header);
   Status leave_segment();
   Status sync_what_was_found();
   void make_room();
@@ -133,6 +134,7 @@ class Journal final : public ledger::EntrySink {
   AppendFile* entries_ = nullptr;  // the flusher owns the files
   AppendFile* payloads_ = nullptr;
   std::uint64_t entries_bytes_ = 0;  // of the files, written
+  std::uint64_t leave_at_ = 0;       // no sooner, for the next segment could not be begun
   std::uint64_t payload_bytes_ = 0;
   Sha256 chain_;
 

@@ -482,5 +482,43 @@ TEST_F(PayloadTest, LongPayloadsBeginANewSegment) {
   }
 }
 
+TEST_F(JournalTest, GoesOnInItsSegmentWhileTheNextOneCannotBeBegun) {
+  constexpr std::uint64_t kSegment = 20'000;
+  open(options(kSegment));
+  SimulatedShard shard(*ledger, *journal, 7);
+  const auto grow_to = [&](std::uint64_t bytes) {
+    for (int i = 0; i < 100'000 && journal->bytes_written() < bytes; ++i) {
+      shard.step();
+      ASSERT_TRUE(journal->write());
+    }
+  };
+  disk.fail_creates(true);
+  grow_to(kSegment + kSegment / 2);
+  EXPECT_EQ(segments().size(), 1U);
+  disk.fail_creates(false);
+  grow_to(2 * kSegment);
+  EXPECT_EQ(segments().size(), 2U) << "and begins it as soon as it can";
+  const auto before = read_all(disk);
+  open(options(kSegment));
+  const auto after = read_all(disk);
+  ASSERT_GT(after.size(), before.size());
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), after.begin()));
+}
+
+TEST_F(JournalTest, StopsWhenTheNextSegmentCannotBeBegunForTooLong) {
+  constexpr std::uint64_t kSegment = 20'000;
+  open(options(kSegment));
+  disk.fail_creates(true);
+  SimulatedShard shard(*ledger, *journal, 7);
+  Status written;
+  for (int i = 0; i < 100'000 && written; ++i) {
+    shard.step();
+    written = journal->write();
+  }
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::unavailable);
+  EXPECT_GE(journal->bytes_written(), 2 * kSegment);
+}
+
 }  // namespace
 }  // namespace hanse::journal

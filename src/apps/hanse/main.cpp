@@ -1,6 +1,8 @@
 // The command line. Verbs are in files of their own; this one only says what
 // they are called and what they take.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -152,11 +154,28 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+// A descriptor that is closed at the start would be given to the first file
+// that is opened, the journal's say, and then printed to.
+void keep_standard_streams() {
+  int opened = 0;
+  while (opened >= 0 && opened <= STDERR_FILENO) opened = open("/dev/null", O_RDWR);
+  if (opened > STDERR_FILENO) close(opened);
+}
+
+// What could not be printed has not been done: a key that is lost, a balance
+// that is cut.
+int after_printing(int status) {
+  if (std::fflush(stdout) == 0) return status;
+  std::perror("hanse: the output cannot be written");
+  return hanse::app::kFailed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams();
   try {
-    return run(argc, argv);
+    return after_printing(run(argc, argv));
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "hanse: %s\n", exception.what());
     return hanse::app::kFailed;

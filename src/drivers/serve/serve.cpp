@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -31,6 +33,8 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitConfiguration = 2;
+// For the journal, the books, the log, the admin side and the loop.
+constexpr std::uint64_t kOpenFilesOfOurOwn = 128;
 
 template <typename Bytes>
 void fill_at_random(Bytes& bytes) {
@@ -95,14 +99,39 @@ telemetry::LogOptions log_options(const config::TelemetryOptions& telemetry) {
           .now = wall_now};
 }
 
-// Loads the files and prints what is to be said about them.
-config::Loaded load_and_report(const ServeOptions& options) {
-  config::Loaded loaded = config::load(options.files, surroundings());
-  if (!loaded.diagnostics.empty()) {
-    const auto colour = isatty(STDERR_FILENO) == 1 ? config::Colour::on : config::Colour::off;
-    fmt::print(stderr, "{}", config::render(loaded.diagnostics, colour));
+// For whoever sits before a terminal. That nobody reads it is no failure.
+void print(const std::vector<config::Diagnostic>& diagnostics) {
+  const auto colour = isatty(STDERR_FILENO) == 1 ? config::Colour::on : config::Colour::off;
+  const std::string text = config::render(diagnostics, colour);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+// The same for a log: one line each.
+void write_down(const std::vector<config::Diagnostic>& diagnostics, telemetry::Log& log) {
+  for (const config::Diagnostic& diagnostic : diagnostics) {
+    std::string detail = diagnostic.path.empty()
+                             ? diagnostic.message
+                             : fmt::format("{}: {}", diagnostic.path, diagnostic.message);
+    if (!diagnostic.hint.empty()) detail += fmt::format(" ({})", diagnostic.hint);
+    const auto say = [&](auto level) {
+      (log.*level)("configuration", {telemetry::field::path(diagnostic.file),
+                                     telemetry::field::count("line", diagnostic.line),
+                                     telemetry::field::count("column", diagnostic.column),
+                                     telemetry::field::detail(detail)});
+    };
+    const bool is_error = diagnostic.severity == config::Diagnostic::Severity::error;
+    say(is_error ? &telemetry::Log::error : &telemetry::Log::warning);
   }
-  return loaded;
+}
+
+// As many open files as we may have at all.
+std::uint64_t raise_open_files_max() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 class Process {
@@ -117,6 +146,11 @@ class Process {
     auto log = telemetry::Log::open(log_options(configuration.telemetry));
     if (!log) return std::unexpected(std::move(log.error()));
     log_ = std::make_unique<telemetry::Log>(*std::move(log));
+    if (isatty(STDERR_FILENO) == 1) {
+      print(loaded.diagnostics);
+    } else {
+      write_down(loaded.diagnostics, *log_);
+    }
     auto setting = make_setting(loop_, loaded, nullptr);
     if (!setting) return std::unexpected(std::move(setting.error()));
 
@@ -255,6 +289,7 @@ class Process {
     if (!token) return std::unexpected(std::move(token.error()));
 
     http::ServerOptions options = server_options(configuration.http);
+    options.connections_max = std::min(options.connections_max, connections_that_fit());
     options.tls = *std::move(tls);
     front_ = std::make_unique<Front>(*shard_);
     server_ = std::make_unique<http::Server>(loop_, options, *front_);
@@ -272,6 +307,24 @@ class Process {
     if (!bound) return std::unexpected(std::move(bound.error()));
     admin_bound_ = *bound;
     return {};
+  }
+
+  // Each client may need a site's connection as well. Without descriptors left
+  // neither sites could be reached nor the journal go on.
+  std::size_t connections_that_fit() {
+    const std::uint64_t open_files_max = raise_open_files_max();
+    const std::uint64_t fit =
+        (std::max(open_files_max, kOpenFilesOfOurOwn + 2) - kOpenFilesOfOurOwn) / 2;
+    const auto wanted =
+        static_cast<std::uint64_t>(shard_->setting()->configuration->http.connections_max);
+    if (fit < wanted) {
+      log_->warning(
+          "http.connections_max is lowered, for this process may not open enough files; raise "
+          "its limit (ulimit -n, LimitNOFILE=)",
+          {telemetry::field::count("open_files_max", static_cast<std::int64_t>(open_files_max)),
+           telemetry::field::count("connections_max", static_cast<std::int64_t>(fit))});
+    }
+    return static_cast<std::size_t>(fit);
   }
 
   void install_signals() {
@@ -322,7 +375,8 @@ class Process {
       log_->error("the log stays where it was",
                   {telemetry::field::detail(reopened.error().message)});
     }
-    const config::Loaded loaded = load_and_report(options_);
+    const config::Loaded loaded = config::load(options_.files, surroundings());
+    write_down(loaded.diagnostics, *log_);
     if (loaded.configuration == nullptr) return reload_refused("the files have errors");
     const config::Configuration& now = *shard_->setting()->configuration;
     if (const auto keys = keys_that_cannot_change(now, *loaded.configuration); !keys.empty()) {
@@ -372,8 +426,11 @@ class Process {
 }  // namespace
 
 int serve(const ServeOptions& options) {
-  const config::Loaded loaded = load_and_report(options);
-  if (loaded.configuration == nullptr) return kExitConfiguration;
+  const config::Loaded loaded = config::load(options.files, surroundings());
+  if (loaded.configuration == nullptr) {
+    print(loaded.diagnostics);
+    return kExitConfiguration;
+  }
   Process process(options, loaded);
   if (const Status started = process.start(loaded); !started) {
     fmt::print(stderr, "hanse: {}\n", started.error().message);

@@ -34,6 +34,11 @@ class FaultyDisk final : public Disk {
     const std::lock_guard lock(state_->mutex);
     state_->syncs_fail = true;
   }
+  // No file can be made, as when no descriptor is left.
+  void fail_creates(bool fail) {
+    const std::lock_guard lock(state_->mutex);
+    state_->creates_fail = fail;
+  }
   void fail_removes() {
     const std::lock_guard lock(state_->mutex);
     state_->removes_fail = true;
@@ -125,6 +130,7 @@ class FaultyDisk final : public Disk {
 
   Result<std::unique_ptr<AppendFile>> create(const std::string& path) override {
     const std::lock_guard lock(state_->mutex);
+    if (state_->creates_fail) return error(ErrorCode::unavailable, "create", path);
     if (state_->files.contains(path)) return error(ErrorCode::conflict, "create", path);
     if (state_->life != 0) state_->files[path] = {};
     return std::make_unique<File>(state_, path);
@@ -188,6 +194,7 @@ class FaultyDisk final : public Disk {
     std::array<std::uint8_t, 16> boot{1};
     std::uint64_t appended = 0;
     std::uint64_t read = 0;
+    bool creates_fail = false;
     bool removes_fail = false;
     std::optional<std::uint64_t> append_budget;
     ErrorCode append_error = ErrorCode::unavailable;
