@@ -17,7 +17,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
-.PHONY: check check-style install clean
+.PHONY: profile check check-style install clean
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -31,6 +31,7 @@ help:
 	@echo "  make test-tsan   what has threads, under the thread sanitizer"
 	@echo "  make test-fuzz   the kept seeds of every fuzz target, and ten seconds of new inputs"
 	@echo "  make bench       measure, print a table, write build/bench.json"
+	@echo "  make profile     measure what the release build is optimised for; seldom needed"
 	@echo "  make check       layers, formatting, linter; long. check-style leaves the linter out"
 	@echo "  make install     install into PREFIX (now $(PREFIX))"
 	@echo "  make clean       remove build/; downloads are kept"
@@ -89,6 +90,14 @@ bench: build/release/build.ninja
 	@tools/setup.sh build bench
 	cmake --build --preset release --target bench -j $(JOBS)
 	python3 bench/run.py $(BENCH)
+
+# What the release build is optimised for, measured anew. Commit it when the
+# way of a request through the code has changed.
+profile: build/release/build.ninja build/profile/build.ninja
+	@tools/setup.sh build bench
+	cmake --build --preset release --target bench -j $(JOBS)
+	cmake --build --preset profile -j $(JOBS)
+	python3 bench/profile.py build/profile/hanse cmake/release.profdata
 
 # Of what is in git, so that no scratch file is a finding.
 check-style:

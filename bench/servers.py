@@ -160,7 +160,8 @@ def make_certificate(folder: pathlib.Path) -> str:
 
 
 def start_hanse(folder: pathlib.Path, engine: int, more: str = "",
-                environment: dict[str, str] | None = None) -> tuple[Server, float]:
+                environment: dict[str, str] | None = None,
+                program: pathlib.Path = BUILD / "hanse") -> tuple[Server, float]:
     """The gateway in a folder of its own, with `more` lines in its [gateway], and
     the seconds until it listened."""
     folder.mkdir(exist_ok=True)
@@ -170,7 +171,7 @@ def start_hanse(folder: pathlib.Path, engine: int, more: str = "",
     file.write_text(CONFIGURATION.format(folder=folder, engine=engine, port=port, digest=digest, more=more))
     log = folder / "hanse.log"
     began = time.monotonic()
-    process = subprocess.Popen([BUILD / "hanse", "serve", file], stderr=log.open("wb"), env=environment)
+    process = subprocess.Popen([program, "serve", file], stderr=log.open("wb"), env=environment)
     try:
         wait_for(port, 60)
     except SystemExit:

@@ -46,6 +46,27 @@ if(HANSE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# What ships is laid out for what a gateway under load really does: which way
+# branches go, what is worth inlining, what is never called. `make profile`
+# measures it anew; see docs/decisions/0007-profile.md. Code that has changed
+# since is compiled without.
+set(HANSE_PROFILE "use" CACHE STRING "use the measured profile, make one, or none")
+set(HANSE_PROFILE_FILE "${PROJECT_SOURCE_DIR}/cmake/release.profdata")
+if(NOT EXISTS "${HANSE_PROFILE_FILE}" AND HANSE_PROFILE STREQUAL "use")
+  set(HANSE_PROFILE none)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HANSE_PROFILE STREQUAL "none")
+  if(HANSE_PROFILE STREQUAL "make")
+    add_compile_options(-fprofile-generate)
+    add_link_options(-fprofile-generate)
+  else()
+    add_compile_options(-fprofile-use=${HANSE_PROFILE_FILE} -Wno-profile-instr-out-of-date
+                        -Wno-profile-instr-unprofiled -Wno-backend-plugin)
+  endif()
+  # Functions of one file are named by it, without where it lies.
+  add_compile_options("SHELL:-mllvm -static-func-full-module-prefix=false")
+endif()
+
 # What most files include, parsed once. Only builds that nobody ships have it:
 # the release build has to compile every file as it stands, so that an include
 # that is missing is missed.
