@@ -14,6 +14,7 @@
 #include "base/usage.h"
 #include "core/answer/delta.h"
 #include "core/dispatch/snapshot.h"
+#include "core/fleet/health_news.h"
 #include "core/gate/labels.h"
 
 namespace hanse::dispatch {
@@ -74,9 +75,11 @@ struct ClientGone {
   Usage usage;
 };
 
-struct SiteProbed {
+// What somebody else than a request of this shard has found out about a site
+// of the newest snapshot: a probe, or another shard (fleet::HealthNews).
+struct SiteReported {
   SiteId site;
-  bool healthy = false;
+  fleet::Finding finding = fleet::Finding::works;
 };
 
 // The time of a WakeAt has come.
@@ -86,7 +89,7 @@ struct SnapshotChanged {
   SnapshotRef snapshot;
 };
 
-using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteProbed,
+using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteReported,
                            Woke, SnapshotChanged>;
 
 }  // namespace hanse::dispatch

@@ -67,10 +67,10 @@ struct EventWriter {
     write(request, out);
     write(usage, out);
   }
-  void operator()(const SiteProbed& event) const {
-    const auto& [site, healthy] = event;
+  void operator()(const SiteReported& event) const {
+    const auto& [site, finding] = event;
     write(site, out);
-    write(healthy, out);
+    write_enum(finding, out);
   }
   void operator()(const Woke&) const {}
   void operator()(const SnapshotChanged& event) const {
@@ -118,9 +118,9 @@ struct EventReader {
     read(event.request, in);
     read(event.usage, in);
   }
-  void operator()(SiteProbed& event) const {
+  void operator()(SiteReported& event) const {
     read(event.site, in);
-    read(event.healthy, in);
+    read_enum(event.finding, fleet::Finding::fails, in);
   }
   void operator()(Woke&) const {}
   void operator()(SnapshotChanged&) const { read(result.snapshot, in); }
@@ -210,7 +210,7 @@ struct EventCheck {
   std::string_view operator()(const Progressed& event) const { return slot(event.request); }
   std::string_view operator()(const AttemptEnded& event) const { return slot(event.request); }
   std::string_view operator()(const ClientGone& event) const { return slot(event.request); }
-  std::string_view operator()(const SiteProbed& event) const {
+  std::string_view operator()(const SiteReported& event) const {
     return has(snapshot.fleet.sites, event.site) ? "" : "a site that does not exist";
   }
   std::string_view operator()(const Woke&) const { return ""; }
@@ -230,7 +230,7 @@ Status check_event(const Event& event, const Snapshot& snapshot, const DispatchO
 
 std::string_view kind_name(const Event& event) {
   static constexpr std::string_view kNames[] = {"arrived",       "first_token",     "progressed",
-                                                "attempt_ended", "client_gone",     "site_probed",
+                                                "attempt_ended", "client_gone",     "site_reported",
                                                 "woke",          "snapshot_changed"};
   static_assert(std::size(kNames) == std::variant_size_v<Event>);
   return kNames[event.index()];

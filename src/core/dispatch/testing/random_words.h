@@ -176,7 +176,7 @@ class RandomWords {
                             .usage = usage(),
                             .retry_after = maybe_duration()};
       case 4: return ClientGone{.request = request(), .usage = usage()};
-      case 5: return SiteProbed{.site = id<SiteId>(), .healthy = coin()};
+      case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::fails)};
       default: return Woke();
     }
   }
