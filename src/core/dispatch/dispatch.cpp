@@ -306,17 +306,15 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
 
 void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) {
   const TokenCounts most = most_tokens(request.record);
-  const AttemptRecord& attempt = request.attempt();
-  const Tokens prompt =
-      std::min(attempt.decision.best[0].prediction.prompt, most[TokenKind::prompt]);
   const Tokens output_most = most[TokenKind::output];
   const Tokens may_leave = std::min(delivered + kWatermarkStep, output_most);
   if (may_leave > request.may_leave) {
     ledger::Progress progress;
-    progress.confirmed[TokenKind::prompt] = prompt;
+    // How long the prompt is says the engine, at the end: nothing is known of it
+    // until then but its bound.
+    progress.may_leave[TokenKind::prompt] = most[TokenKind::prompt];
     // What came in one burst past the mark has been held back until now.
     progress.confirmed[TokenKind::output] = std::min(delivered, request.may_leave);
-    progress.may_leave[TokenKind::prompt] = prompt;
     progress.may_leave[TokenKind::output] = may_leave;
     append(ledger::Watermark{.request = request.record.number,
                              .attempt = request.attempt_number(),

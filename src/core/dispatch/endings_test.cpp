@@ -63,6 +63,45 @@ TEST(Endings, AReportThatCostsMoreThanThereIsMoneyBreaksNothing) {
   EXPECT_TRUE(desk.record(request).usage.contradicted);
 }
 
+// Keeps nothing: what is looked at is the ledger.
+class NoJournal final : public ledger::EntrySink {
+ public:
+  ledger::Position append(const ledger::Entry&) override { return ledger::Position(++entries_); }
+
+ private:
+  std::int64_t entries_ = 0;
+};
+
+// The prompt was foretold as 25 tokens, and can be no more than 100; the engine
+// would have said at the end. 200 tokens of output are known to have left, and
+// up to 456 may have.
+TEST(Endings, AfterACrashATenantOwesWhatIsKnownAndTheForetoldPromptIsInDoubt) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  request.output_limit = Tokens(600);
+  desk.tell(request);
+  desk.first_token(request.request);
+  EXPECT_THAT(desk.progressed(request.request, 200),
+              ElementsAre("watermark 200 of 456", "release 456"));
+
+  ledger::Ledger& ledger = desk.ledger();
+  ASSERT_TRUE(
+      ledger
+          .apply({.at = desk.now().wall,
+                  .body = ledger::EpochStarted{.epoch = ledger::Epoch(2), .machine_boot = {}}})
+          .has_value());
+  NoJournal journal;
+  ledger.close_open_requests_after_crash(desk.now().wall, journal);
+  EXPECT_EQ(desk.owes("acme"), 200 * 10);
+  EXPECT_EQ(desk.owed_at("ashburn"), 200);
+  const auto in_suspense = [&](const char* account) {
+    return static_cast<std::int64_t>(ledger.balance_below(account, {{'E', 'U', 'R'}}));
+  };
+  EXPECT_EQ(in_suspense("suspense/receivable/"), (256 + 100) * 10);
+  EXPECT_EQ(in_suspense("suspense/payable/"), -(256 + 100));
+}
+
 // Else one odd request, sent three times, would close every site to everybody.
 TEST(Endings, OnlyTheFirstServerErrorOfARequestIsHeldAgainstASite) {
   Desk desk;
