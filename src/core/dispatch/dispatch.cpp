@@ -345,7 +345,7 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   Request& request = *found;
   const Usage usage = usage_of(request, event.usage);
   const bool delivered = request.state == State::answering && request.record.streamed;
-  close_attempt(request, event.failure, usage, now);
+  close_attempt(request, event.failure, usage, event.paused, now);
 
   if (event.failure == answer::Failure::none) {
     request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
@@ -390,7 +390,8 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
   emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
   const bool began = request.state == State::answering;
   const Usage usage = began ? usage_of(request, event.usage) : Usage{};
-  close_attempt(request, answer::Failure::none, usage, now, ledger::Outcome::cancelled);
+  close_attempt(request, answer::Failure::none, usage, event.paused, now,
+                ledger::Outcome::cancelled);
   // Of a whole answer nothing has gone out: the site is owed for it, but the
   // tenant pays for what it got.
   if (began && request.record.streamed) {

@@ -139,8 +139,8 @@ class Dispatch {
   void raise_watermark(Request& request, Tokens delivered, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
   // of the site.
-  void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Instant now,
-                     std::optional<ledger::Outcome> outcome = std::nullopt);
+  void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Duration paused,
+                     Instant now, std::optional<ledger::Outcome> outcome = std::nullopt);
 
   void settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now);
   void release_hold(Request& request, ledger::Outcome outcome, Instant now);

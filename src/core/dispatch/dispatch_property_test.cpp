@@ -80,6 +80,7 @@ class WildDriver {
     }
     return usage;
   }
+  Duration paused() { return Duration(tokens().count()); }
   RequestRef some_request() {
     const auto slot = static_cast<std::uint32_t>(random_.below(kSlots));
     const auto back = static_cast<std::uint32_t>(random_.below(8) == 0 ? 1 : 0);
@@ -102,8 +103,9 @@ class WildDriver {
                             .attempt = some_attempt(),
                             .failure = static_cast<answer::Failure>(random_.below(17)),
                             .usage = usage(),
+                            .paused = paused(),
                             .retry_after = {}};
-      case 8: return ClientGone{.request = some_request(), .usage = usage()};
+      case 8: return ClientGone{.request = some_request(), .usage = usage(), .paused = paused()};
       case 9:
         return SiteReported{
             .site = SiteId(random_.below(5)),

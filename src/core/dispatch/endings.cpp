@@ -11,7 +11,7 @@
 namespace hanse::dispatch {
 
 void Dispatch::close_attempt(Request& request, answer::Failure failure, const Usage& usage,
-                             Instant now, std::optional<ledger::Outcome> outcome) {
+                             Duration paused, Instant now, std::optional<ledger::Outcome> outcome) {
   World& world = *request.world;
   AttemptRecord& attempt = request.attempt();
   const fleet::Offer& offer = world.snapshot->fleet.offers[attempt.decision.chosen];
@@ -23,10 +23,13 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
   const fleet::SiteLine line = world.line(attempt.site);
   give_slot_back(line);
   const bool had_first_token = attempt.first_token.has_value();
+  const Duration decoding =
+      had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration();
   const placement::Ending ending{
       .had_first_token = had_first_token,
       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
-      .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()};
+      .decoding = decoding,
+      .paused = std::clamp(paused, Duration(), decoding)};
   world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
                                 ending, now.monotonic);
   if (request.twin) request.twin->ended(*world_, ending, now.monotonic);

@@ -63,6 +63,39 @@ TEST(Endings, AReportThatCostsMoreThanThereIsMoneyBreaksNothing) {
   EXPECT_TRUE(desk.record(request).usage.contradicted);
 }
 
+// Else a site that many slow clients are sent to would be taken for a slow site.
+TEST(Endings, TimeThatASlowClientCostTeachesNothingOfTheSite) {
+  const auto learned_after = [](Duration took, Duration paused, bool client_leaves) {
+    Desk desk;
+    Arrived request = desk.request();
+    request.streamed = true;
+    desk.tell(request);
+    desk.first_token(request.request);
+    desk.pass(took);
+    const Usage usage = Desk::used(30, 41);
+    if (client_leaves) {
+      desk.tell(ClientGone{.request = request.request, .usage = usage, .paused = paused});
+    } else {
+      desk.tell(AttemptEnded{.request = request.request,
+                             .attempt = 0,
+                             .failure = Failure::none,
+                             .usage = usage,
+                             .paused = paused,
+                             .retry_after = {}});
+    }
+    const OfferId offer = desk.record(request).attempts[0].decision.chosen;
+    return desk.world().placement.loads().of(offer).per_token_correction;
+  };
+  for (const bool leaves : {false, true}) {
+    const std::int64_t read_all_along = learned_after(seconds(4), Duration(0), leaves);
+    EXPECT_GT(read_all_along, placement::kOne);
+    EXPECT_EQ(learned_after(seconds(6), seconds(2), leaves), read_all_along);
+    EXPECT_EQ(learned_after(seconds(40), seconds(38), leaves), placement::kOne);
+    // A driver that says too much.
+    EXPECT_EQ(learned_after(seconds(4), seconds(50), leaves), placement::kOne);
+  }
+}
+
 // Keeps nothing: what is looked at is the ledger.
 class NoJournal final : public ledger::EntrySink {
  public:

@@ -64,6 +64,9 @@ struct AttemptEnded {
   answer::Failure failure = answer::Failure::none;
   // What the attempt used, as far as it is known.
   Usage usage;
+  // Since the first token, how long the site was not read from because the
+  // client took nothing.
+  Duration paused{};
   // The site asked for this pause (Retry-After).
   std::optional<Duration> retry_after;
 };
@@ -73,6 +76,7 @@ struct ClientGone {
   RequestRef request;
   // What the attempt under way has used so far, counted here.
   Usage usage;
+  Duration paused{};  // as in AttemptEnded
 };
 
 // What somebody else than a request of this shard has found out about a site

@@ -55,17 +55,19 @@ struct EventWriter {
     write(output, out);
   }
   void operator()(const AttemptEnded& event) const {
-    const auto& [request, attempt, failure, usage, retry_after] = event;
+    const auto& [request, attempt, failure, usage, paused, retry_after] = event;
     write(request, out);
     out.byte(attempt);
     write_enum(failure, out);
     write(usage, out);
+    write(paused, out);
     write(retry_after, out);
   }
   void operator()(const ClientGone& event) const {
-    const auto& [request, usage] = event;
+    const auto& [request, usage, paused] = event;
     write(request, out);
     write(usage, out);
+    write(paused, out);
   }
   void operator()(const SiteReported& event) const {
     const auto& [site, finding] = event;
@@ -112,11 +114,13 @@ struct EventReader {
     event.attempt = in.byte();
     read_enum(event.failure, kLastFailure, in);
     read(event.usage, in);
+    read(event.paused, in);
     read(event.retry_after, in);
   }
   void operator()(ClientGone& event) const {
     read(event.request, in);
     read(event.usage, in);
+    read(event.paused, in);
   }
   void operator()(SiteReported& event) const {
     read(event.site, in);

@@ -283,8 +283,8 @@ TEST(Recording, BytesAfterTheEndAreFound) {
 TEST(Recording, AnotherFileIsRefusedAtOnce) {
   EXPECT_EQ(ReadAll("{\"json\": true}").error,
             "the recording is damaged at byte 0: not a recording");
-  EXPECT_EQ(ReadAll("HANSEREC\x02").error,
-            "the recording is damaged at byte 8: not a recording of version 1");
+  EXPECT_EQ(ReadAll("HANSEREC\x01").error,
+            "the recording is damaged at byte 8: not a recording of version 2");
 }
 
 // Collects what a ledger seals.
@@ -367,7 +367,7 @@ TEST(Recording, TheSealRestoresTheLedgerThatTheDispatchBeganWith) {
 }
 
 RC_GTEST_PROP(Recording, AnyBytesBehindTheHeadAreBlocksOrAnError, (const std::string& noise)) {
-  const ReadAll read("HANSEREC\x01" + noise);
+  const ReadAll read("HANSEREC\x02" + noise);
   RC_ASSERT(!read.error.empty() || read.reader.cut());
 }
 
