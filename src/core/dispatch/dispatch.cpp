@@ -190,7 +190,10 @@ placement::Decision Dispatch::place(Request& request, Exclusions& excluded, Inst
   // Ends, for a site that gives no leave is full and left out from then on.
   while (true) {
     const placement::Decision decision = decide(request, excluded, now);
-    if (!decision.chosen.valid() || take_slot(line_of(*request.world, decision))) return decision;
+    if (!decision.chosen.valid()) return decision;
+    const fleet::SiteLine line = line_of(*request.world, decision);
+    if (take_slot(line)) return decision;
+    HANSE_CHECK(slots_.full().contains(line.value()));
   }
 }
 
