@@ -172,8 +172,13 @@ TEST(Shards, LinesMeanTheSameSitesInShardsWithDifferentSnapshots) {
   EXPECT_EQ(shards.two.tell(shards.two.request()).back(), "open_attempt frankfurt/small/q4");
   shards.one.ends(held.request, 0, Failure::unreachable);
   shards.exchange.bring_to(1, shards.two);
-  EXPECT_EQ(shards.two.tell(shards.two.request()).back(), "open_attempt lyon/small/q4")
+  const Arrived last = shards.two.request();
+  EXPECT_EQ(shards.two.tell(last).back(), "open_attempt lyon/small/q4")
       << "hamburg has the retry, frankfurt is full, and ashburn is dead";
+  shards.two.ends(last.request, 0, Failure::unreachable);
+  EXPECT_EQ(shards.two.tell(shards.two.request("acme", "personal; subjects=EU")).back(),
+            "refuse at_capacity again in 1 s")
+      << "hamburg would do, lyon would not";
 }
 
 // An owner in another process: what is known here of its sites is old.

@@ -40,6 +40,7 @@ TEST(SlotOwner, ABoundThatIsLoweredEndsNothingAndHoldsFromThen) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(owner.take(site));
   owner.set("hamburg", 1);
   EXPECT_EQ(owner.taken(site), 3);
+  EXPECT_FALSE(owner.take(site));
   owner.give_back(site);
   owner.give_back(site);
   EXPECT_FALSE(owner.take(site)) << "one is open, which is the new bound";
