@@ -67,5 +67,15 @@ TEST(BitSet, FullHasNoMembersPastItsSize) {
   EXPECT_EQ(expected, 130U);
 }
 
+TEST(BitSet, GrowsWithWhatIsNewLeftOut) {
+  BitSet set = BitSet::full(60);
+  set.grow(130);
+  EXPECT_EQ(set.size(), 130U);
+  EXPECT_EQ(set.count(), 60U);
+  EXPECT_FALSE(set.contains(60) || set.contains(129));
+  set.insert(129);
+  EXPECT_TRUE(set.contains(129));
+}
+
 }  // namespace
 }  // namespace hanse

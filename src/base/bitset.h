@@ -37,6 +37,13 @@ class BitSet {
     HANSE_CHECK(i < size_);
     words_[i / 64] &= ~(std::uint64_t{1} << (i % 64));
   }
+  // A universe that is now so large; nothing of what is new is in the set.
+  // Requires: it does not shrink.
+  void grow(std::size_t size) {
+    HANSE_CHECK(size >= size_);
+    size_ = size;
+    words_.resize((size + 63) / 64, 0);
+  }
   // Keeps the capacity, so that a scratch set allocates once.
   void assign(const BitSet& other) {
     size_ = other.size_;

@@ -181,6 +181,9 @@ class Call {
   void pause();
   void resume();
   [[nodiscard]] bool paused() const;
+  // How long this call, or the last one, has been paused in all; the pause that
+  // it is in, or ended in, counts until now.
+  [[nodiscard]] Duration paused_for() const;
 
  private:
   std::unique_ptr<CallState> state_;

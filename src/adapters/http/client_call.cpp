@@ -94,6 +94,7 @@ void CallState::start(PoolState& the_pool, const CallRequest& request, const Cal
   limits = the_limits;
   body = request.body;
   sent_again = paused = request_left = false;
+  paused_before_ = Duration();
   head_only = request.method == "HEAD";
   phase = CallPhase::waiting;
   began_at = loop.now().monotonic;
@@ -234,15 +235,20 @@ void CallState::cancel() {
 }
 
 void CallState::pause() {
-  paused = true;
+  if (!std::exchange(paused, true)) paused_at_ = loop.now().monotonic;
   if (phase == CallPhase::head || phase == CallPhase::body) timer_.arm(whole_deadline);
 }
 
 void CallState::resume() {
   if (!paused) return;
+  paused_before_ = paused_for();
   paused = false;
   if (phase == CallPhase::head || phase == CallPhase::body) enter(phase);
   if (connection != nullptr) connection->resume_reading();
+}
+
+Duration CallState::paused_for() const {
+  return paused ? paused_before_ + elapsed(paused_at_, loop.now().monotonic) : paused_before_;
 }
 
 Call::Call() = default;
@@ -265,5 +271,6 @@ void Call::resume() {
   if (active()) state_->resume();
 }
 bool Call::paused() const { return active() && state_->paused; }
+Duration Call::paused_for() const { return state_ ? state_->paused_for() : Duration(); }
 
 }  // namespace hanse::http

@@ -197,7 +197,12 @@ TEST_F(ClientTest, APausedCallReadsNothingAndDoesNotTimeOut) {
   EXPECT_THAT(later.wait_for(1), ElementsAre("abc"));
   EXPECT_THAT(teller.notes.wait_for(4),
               ElementsAre("fresh", "head 200", "paused", "complete abcde"));
-  thread.call([&] { timer.reset(); });
+  thread.call([&] {
+    EXPECT_GE(call->paused_for(), milliseconds(60));
+    timer.reset();
+  });
+  start({}, {});
+  thread.call([&] { EXPECT_EQ(call->paused_for(), Duration(0)) << "this one has not been"; });
 }
 
 TEST_F(ClientTest, CallsBeyondThePoolsConnectionsWaitTheirTurn) {

@@ -35,6 +35,7 @@ class CallState {
   void cancel();
   void pause();
   void resume();
+  [[nodiscard]] Duration paused_for() const;
 
   // The connection may carry bytes from now on.
   void connected(const Connected& how);
@@ -85,6 +86,8 @@ class CallState {
   Timer timer_;
   Deferred deferred_;
   std::optional<Connected> connected_;  // not yet told
+  Duration paused_before_;              // in pauses that are over
+  MonotonicTime paused_at_;
   std::unique_ptr<CallFailure> failure_;
 };
 

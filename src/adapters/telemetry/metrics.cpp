@@ -433,11 +433,11 @@ void GatewayMetrics::sample(const dispatch::Dispatch& dispatch) {
   });
   snapshot.fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
     SiteGauges& gauges = state_->site_gauges[id.value()];
-    const std::int64_t open = world.attempts_at[id.value()];
+    const std::int64_t open = dispatch.attempts_at(id);
     gauges.attempts_open.set(open);
     gauges.queue_depth.set(std::max<std::int64_t>(open - site.slots, 0));
     gauges.outstanding_tokens.set(tokens[id.value()]);
-    const auto circuit = static_cast<std::size_t>(world.health.of(id).circuit);
+    const auto circuit = static_cast<std::size_t>(dispatch.health_of(id).circuit);
     for (std::size_t i = 0; i < kCircuits; ++i) gauges.circuit[i].set(i == circuit ? 1 : 0);
   });
 }

@@ -230,7 +230,10 @@ TEST_F(GatewayMetricsTest, WhatStandsStillIsSampledFromTheDispatch) {
       ledger.apply({.at = WallTime(1), .body = ledger::EpochStarted{.epoch = ledger::Epoch(1)}})
           .has_value());
   const Instant now{MonotonicTime(1'000), WallTime(1'000)};
-  dispatch::Dispatch dispatch(grid.shared(), ledger, treasurer, {}, now);
+  fleet::SlotOwner slots;
+  fleet::NobodyElse nobody_else;
+  dispatch::Dispatch dispatch(
+      grid.shared(), ledger, {.budget = treasurer, .slots = slots, .health = nobody_else}, {}, now);
   dispatch::Actions actions;
   dispatch::Arrived arrived;
   arrived.key = KeyId(0);

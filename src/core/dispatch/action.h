@@ -75,7 +75,7 @@ struct Forget {
   RequestRef request;
 };
 
-// Ask the site's health endpoint, and tell by SiteProbed.
+// Ask the site's health endpoint, and tell by SiteReported.
 struct Probe {
   SiteId site;
 };

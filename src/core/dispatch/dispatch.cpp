@@ -15,14 +15,21 @@ limits::Level level_of(const ledger::BudgetScope& scope, ledger::BudgetLine line
   return line == scope.project ? limits::Level::project : limits::Level::tenant;
 }
 
+// Requires: an offer was chosen.
+fleet::SiteLine line_of(const World& world, const placement::Decision& decision) {
+  return world.line(world.snapshot->fleet.offers[decision.chosen].site);
+}
+
 }  // namespace
 
-Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
+Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& ports,
                    DispatchOptions options, Instant now)
     : options_(options),
       ledger_(ledger),
-      treasurer_(treasurer),
-      holds_(treasurer, {.open_holds_max = options.requests_max}),
+      budget_(ports.budget),
+      slots_(ports.slots),
+      holds_(ports.budget, {.open_holds_max = options.requests_max}),
+      health_(ports.health, options.health),
       numbers_(ledger_.epoch()),
       rates_(snapshot->tenants),
       requests_(options.requests_max),
@@ -46,7 +53,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
     void operator()(const Progressed& e) const { dispatch.progressed(e, now); }
     void operator()(const AttemptEnded& e) const { dispatch.attempt_ended(e, now); }
     void operator()(const ClientGone& e) const { dispatch.client_gone(e, now); }
-    void operator()(const SiteProbed& e) const { dispatch.site_probed(e, now); }
+    void operator()(const SiteReported& e) const { dispatch.site_reported(e, now); }
     void operator()(const Woke&) const { dispatch.woke(now); }
     void operator()(const SnapshotChanged& e) const { dispatch.snapshot_changed(e, now); }
   };
@@ -110,12 +117,12 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
     return refuse(request, End::refused_by_law, {.request = request.ref, .retry_after = {}}, now);
 
   if (!admit(request, now)) return;
-  const placement::Decision decision = decide(request, request.record.excluded, now);
+  const placement::Decision decision = place(request, request.record.excluded, now);
   if (!decision.chosen.valid()) {
     return refuse(request, end_without_site(request),
                   {.request = request.ref, .retry_after = retry_after(request, now)}, now);
   }
-  if (!hold(request, now)) return;
+  if (!hold(request, now)) return give_slot_back(line_of(world, decision));
   if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
 }
 
@@ -174,9 +181,32 @@ void Dispatch::recall_overdrawn(const ledger::BudgetScope& scope) {
   // A budget that was lowered below what is leased here: what holds have let
   // go since must not be spent again.
   for (const ledger::BudgetLine line : {scope.tenant, scope.project, scope.key}) {
-    const Money overdrawn = treasurer_.overdrawn(line);
+    const Money overdrawn = budget_.overdrawn(line);
     if (overdrawn > Money(0)) holds_.recall(line, overdrawn);
   }
+}
+
+placement::Decision Dispatch::place(Request& request, Exclusions& excluded, Instant now) {
+  // Ends, for a site that gives no leave is full and left out from then on.
+  while (true) {
+    const placement::Decision decision = decide(request, excluded, now);
+    if (!decision.chosen.valid()) return decision;
+    const fleet::SiteLine line = line_of(*request.world, decision);
+    if (take_slot(line)) return decision;
+    HANSE_CHECK(slots_.full().contains(line.value()));
+  }
+}
+
+bool Dispatch::take_slot(fleet::SiteLine site) {
+  if (!slots_.take(site)) return false;
+  ++attempts_at_[site.value()];
+  return true;
+}
+
+void Dispatch::give_slot_back(fleet::SiteLine site) {
+  HANSE_CHECK(attempts_at_[site.value()] > 0);
+  --attempts_at_[site.value()];
+  slots_.give_back(site);
 }
 
 placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Instant now) {
@@ -190,33 +220,33 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   for (const AttemptRecord& attempt : request.record.attempts) {
     if (allowed_.contains(attempt.site.value())) exclude(attempt.site, Exclusion::Why::tried);
   }
-  world.health.unsound().for_each([&](std::size_t i) {
-    const SiteId site(i);
-    if (allowed_.contains(i) && !world.health.available(site, now.monotonic)) {
+  const auto is_allowed = [&](SiteId site) {
+    return site.valid() && allowed_.contains(site.value());
+  };
+  health_.unsound().for_each([&](std::size_t i) {
+    const fleet::SiteLine line(i);
+    const SiteId site = world.site(line);
+    if (is_allowed(site) && !health_.available(line, now.monotonic)) {
       exclude(site, Exclusion::Why::circuit_open);
     }
   });
-  world.full.for_each([&](std::size_t i) {
-    if (allowed_.contains(i)) exclude(SiteId(i), Exclusion::Why::full);
+  slots_.full().for_each([&](std::size_t i) {
+    const SiteId site = world.site(fleet::SiteLine(i));
+    if (is_allowed(site)) exclude(site, Exclusion::Why::full);
   });
-  if (request.world != world_) {
-    allowed_.for_each([&](std::size_t i) {
-      if (const auto why = excluded_by_newest_world(world, SiteId(i), now)) {
-        exclude(SiteId(i), *why);
-      }
-    });
-  }
   return world.placement.decide(request.demand, allowed_, now);
 }
 
 bool Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {
   World& world = *request.world;
   const fleet::Offer& offer = world.snapshot->fleet.offers[decision.chosen];
+  const fleet::SiteLine line = world.line(offer.site);
   // Asked again for each attempt: a certificate may have ended meanwhile.
   const std::optional<gate::Permit> permit =
       world.gate.permit(request.question(), offer.site, now.wall);
   if (!permit) {
     request.permitted.erase(offer.site.value());
+    give_slot_back(line);
     return false;
   }
 
@@ -234,8 +264,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
 
   request.state = State::waiting;
   request.may_leave = Tokens(0);
-  request.trial = world.health.sent(offer.site, now);
-  world.attempt_began(offer.site);
+  request.trial = health_.sent(line, now);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);
   append(ledger::AttemptOpened{.request = request.record.number,
@@ -260,7 +289,7 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
-  request->world->health.first_token(attempt.site, request->trial, now);
+  health_.first_token(request->world->line(attempt.site), request->trial, now);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
@@ -280,17 +309,15 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
 
 void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) {
   const TokenCounts most = most_tokens(request.record);
-  const AttemptRecord& attempt = request.attempt();
-  const Tokens prompt =
-      std::min(attempt.decision.best[0].prediction.prompt, most[TokenKind::prompt]);
   const Tokens output_most = most[TokenKind::output];
   const Tokens may_leave = std::min(delivered + kWatermarkStep, output_most);
   if (may_leave > request.may_leave) {
     ledger::Progress progress;
-    progress.confirmed[TokenKind::prompt] = prompt;
+    // How long the prompt is says the engine, at the end: nothing is known of it
+    // until then but its bound.
+    progress.may_leave[TokenKind::prompt] = most[TokenKind::prompt];
     // What came in one burst past the mark has been held back until now.
     progress.confirmed[TokenKind::output] = std::min(delivered, request.may_leave);
-    progress.may_leave[TokenKind::prompt] = prompt;
     progress.may_leave[TokenKind::output] = may_leave;
     append(ledger::Watermark{.request = request.record.number,
                              .attempt = request.attempt_number(),
@@ -321,7 +348,7 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   Request& request = *found;
   const Usage usage = usage_of(request, event.usage);
   const bool delivered = request.state == State::answering && request.record.streamed;
-  close_attempt(request, event.failure, usage, now);
+  close_attempt(request, event.failure, usage, event.paused, now);
 
   if (event.failure == answer::Failure::none) {
     request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
@@ -353,7 +380,7 @@ void Dispatch::try_next_site(Request& request, answer::Failure last_failure, Ins
   if (request.record.attempts.size() >= options_.attempts_max) return give_up(End::attempts_failed);
   // Ends, for a site that may not be asked any more is not decided for again.
   while (true) {
-    const placement::Decision decision = decide(request, request.record.excluded, now);
+    const placement::Decision decision = place(request, request.record.excluded, now);
     if (!decision.chosen.valid()) return give_up(End::attempts_failed);
     if (open_attempt(request, decision, now)) return;
   }
@@ -366,7 +393,8 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
   emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
   const bool began = request.state == State::answering;
   const Usage usage = began ? usage_of(request, event.usage) : Usage{};
-  close_attempt(request, answer::Failure::none, usage, now, ledger::Outcome::cancelled);
+  close_attempt(request, answer::Failure::none, usage, event.paused, now,
+                ledger::Outcome::cancelled);
   // Of a whole answer nothing has gone out: the site is owed for it, but the
   // tenant pays for what it got.
   if (began && request.record.streamed) {
@@ -379,13 +407,9 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
 
 // --- Sites and snapshots ---------------------------------------------------
 
-void Dispatch::site_probed(const SiteProbed& event, Instant now) {
+void Dispatch::site_reported(const SiteReported& event, Instant now) {
   if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
-  if (event.healthy) {
-    world_->health.probe_succeeded(event.site, now);
-  } else {
-    world_->health.probe_failed(event.site, now);
-  }
+  health_.reported(world_->line(event.site), event.finding, now);
 }
 
 void Dispatch::woke(Instant now) {
@@ -438,6 +462,14 @@ const Record& Dispatch::record(RequestRef request) const { return get(request).r
 const Snapshot& Dispatch::snapshot_of(RequestRef request) const {
   HANSE_CHECK(get(request).world != nullptr);
   return *get(request).world->snapshot;
+}
+
+std::int32_t Dispatch::attempts_at(SiteId site) const {
+  return attempts_at_[world_->line(site).value()];
+}
+
+const fleet::HealthBook::Health& Dispatch::health_of(SiteId site) const {
+  return health_.of(world_->line(site));
 }
 
 const Snapshot& Dispatch::snapshot() const { return *world_->snapshot; }

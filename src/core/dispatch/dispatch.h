@@ -36,6 +36,10 @@
 #include "core/dispatch/record.h"
 #include "core/dispatch/snapshot.h"
 #include "core/dispatch/world.h"
+#include "core/fleet/health.h"
+#include "core/fleet/health_news.h"
+#include "core/fleet/site_slots.h"
+#include "core/ledger/budget.h"
 #include "core/ledger/hold_book.h"
 #include "core/ledger/ledger.h"
 #include "core/limits/rate_limiter.h"
@@ -49,7 +53,16 @@ struct DispatchOptions {
   std::uint8_t attempts_max = 4;        // of one request, at most kAttemptsMax
   Duration probe_every = seconds(1);
   ledger::Currency currency{{'E', 'U', 'R'}};
-  WorldOptions world;
+  fleet::HealthOptions health;
+  std::int32_t waiting_per_slot = 16;  // at a site, beside those that it works on
+};
+
+// All that a shard shares with others, each behind a port: it is asked or told
+// and never waited for.
+struct Ports {
+  ledger::Budget& budget;
+  fleet::SiteSlots& slots;
+  fleet::HealthNews& health;
 };
 
 class Dispatch {
@@ -60,9 +73,9 @@ class Dispatch {
   };
 
   // Requires: `ledger` has started an epoch and is not restoring; nobody else
-  // applies entries to it but the journal's seals. `ledger` and `treasurer`
-  // outlive the dispatch. Its first actions come with the first event.
-  Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, ledger::Treasurer& treasurer,
+  // applies entries to it but the journal's seals. `ledger` and what `ports`
+  // name outlive the dispatch. Its first actions come with the first event.
+  Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& ports,
            DispatchOptions options, Instant now);
   ~Dispatch();
   Dispatch(const Dispatch&) = delete;
@@ -89,6 +102,10 @@ class Dispatch {
   // For whoever watches: what is set aside, and what is let in.
   [[nodiscard]] const ledger::HoldBook& holds() const { return holds_; }
   [[nodiscard]] const limits::RateLimiter& rates() const { return rates_; }
+  // Of a site of snapshot(): this shard's attempts open there, and what it
+  // knows of its health.
+  [[nodiscard]] std::int32_t attempts_at(SiteId site) const;
+  [[nodiscard]] const fleet::HealthBook::Health& health_of(SiteId site) const;
 
  private:
   class Sink;
@@ -99,7 +116,7 @@ class Dispatch {
   void progressed(const Progressed& event, Instant now);
   void attempt_ended(const AttemptEnded& event, Instant now);
   void client_gone(const ClientGone& event, Instant now);
-  void site_probed(const SiteProbed& event, Instant now);
+  void site_reported(const SiteReported& event, Instant now);
   void woke(Instant now);
   void snapshot_changed(const SnapshotChanged& event, Instant now);
 
@@ -110,23 +127,27 @@ class Dispatch {
   bool hold(Request& request, Instant now);
   void recall_overdrawn(const ledger::BudgetScope& scope);
   // Chooses among the sites that are permitted, work, have room and have not
-  // been tried; says which were left out.
+  // been tried; says which were left out. A site that is chosen has given leave
+  // for an attempt, which is made or given back.
+  placement::Decision place(Request& request, Exclusions& excluded, Instant now);
   placement::Decision decide(Request& request, Exclusions& excluded, Instant now);
-  // False when its site may not be asked any more.
+  bool take_slot(fleet::SiteLine site);
+  void give_slot_back(fleet::SiteLine site);
+  // False when its site may not be asked any more; then its slot is free again.
   bool open_attempt(Request& request, const placement::Decision& decision, Instant now);
   void try_next_site(Request& request, answer::Failure last_failure, Instant now);
   void raise_watermark(Request& request, Tokens delivered, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
   // of the site.
-  void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Instant now,
-                     std::optional<ledger::Outcome> outcome = std::nullopt);
+  void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Duration paused,
+                     Instant now, std::optional<ledger::Outcome> outcome = std::nullopt);
 
   void settle(Request& request, ledger::Outcome outcome, const Usage& usage, Instant now);
   void release_hold(Request& request, ledger::Outcome outcome, Instant now);
   // For a request that nothing has been set aside for.
   void refuse(Request& request, End why, const Refuse& told, Instant now);
   void end(Request& request, End why, Action last, Instant now);
-  static End end_without_site(const Request& request);
+  [[nodiscard]] End end_without_site(const Request& request) const;
   [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;
 
   // Null when the request, or that attempt of it, is over: late news.
@@ -137,23 +158,24 @@ class Dispatch {
   // The same for the entry that ends `request`.
   void append_closing(const Request& request, const ledger::EntryBody& body, Instant now);
   void emit(Action action);
-  // Counts the attempt under way in the newest world, unless the request began
-  // there; and takes it out of it again.
+  // Counts the load of the attempt under way in the newest world, unless the
+  // request began there; and takes it out of it again.
   void count_in_newest_world(Request& request);
   void leave_newest_world(Request& request, Instant now);
   // A slot that is used seldom must not keep an old world for ever.
   void forget_old_world(Request& ended, Instant now) const;
-  // Why a site that `world` would ask is not to be asked, as the newest knows.
-  [[nodiscard]] std::optional<Exclusion::Why> excluded_by_newest_world(const World& world,
-                                                                       SiteId site,
-                                                                       Instant now) const;
   std::shared_ptr<World> make_world(SnapshotRef snapshot, const World* before, Instant now);
+  void find_lines(World& world);
   void register_accounts(World& world, Instant now);
+  void find_budgets(World& world);
 
   DispatchOptions options_;
   ledger::Ledger& ledger_;
-  ledger::Treasurer& treasurer_;
+  ledger::Budget& budget_;
+  fleet::SiteSlots& slots_;
   ledger::HoldBook holds_;
+  fleet::HealthBook health_;
+  std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
   std::shared_ptr<World> world_;

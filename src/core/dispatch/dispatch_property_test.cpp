@@ -37,7 +37,9 @@ class WildDriver {
       : random_(seed), ledger_(new_ledger()), books_(new_ledger()) {
     DispatchOptions options;
     options.requests_max = kSlots;
-    dispatch_.emplace(shared(small_grid()), ledger_, treasurer_, options, now_);
+    dispatch_.emplace(shared(small_grid()), ledger_,
+                      Ports{.budget = treasurer_, .slots = slots_, .health = nobody_}, options,
+                      now_);
   }
 
   void step() {
@@ -55,7 +57,10 @@ class WildDriver {
     RC_ASSERT(books_.open_requests() == 0U);
     RC_ASSERT(books_.open_attempts() == 0U);
     const World& world = dispatch_->world();
-    for (const std::int32_t attempts : world.attempts_at) RC_ASSERT(attempts == 0);
+    for (std::size_t i = 0; i < world.snapshot->fleet.sites.size(); ++i) {
+      RC_ASSERT(dispatch_->attempts_at(SiteId(i)) == 0);
+      RC_ASSERT(slots_.taken(world.line(SiteId(i))) == 0);
+    }
     for (std::size_t i = 0; i < world.snapshot->fleet.offers.size(); ++i) {
       RC_ASSERT(world.placement.loads().of(OfferId(i)).sequences == 0);
     }
@@ -75,6 +80,7 @@ class WildDriver {
     }
     return usage;
   }
+  Duration paused() { return Duration(tokens().count()); }
   RequestRef some_request() {
     const auto slot = static_cast<std::uint32_t>(random_.below(kSlots));
     const auto back = static_cast<std::uint32_t>(random_.below(8) == 0 ? 1 : 0);
@@ -97,9 +103,13 @@ class WildDriver {
                             .attempt = some_attempt(),
                             .failure = static_cast<answer::Failure>(random_.below(17)),
                             .usage = usage(),
+                            .paused = paused(),
                             .retry_after = {}};
-      case 8: return ClientGone{.request = some_request(), .usage = usage()};
-      case 9: return SiteProbed{.site = SiteId(random_.below(5)), .healthy = random_.below(3) != 0};
+      case 8: return ClientGone{.request = some_request(), .usage = usage(), .paused = paused()};
+      case 9:
+        return SiteReported{
+            .site = SiteId(random_.below(5)),
+            .finding = random_.below(3) == 0 ? fleet::Finding::fails : fleet::Finding::works};
       case 10: return Woke{};
       default: return SnapshotChanged{shared(small_grid())};
     }
@@ -158,6 +168,8 @@ class WildDriver {
   Random random_;
   Instant now_{.monotonic = MonotonicTime(1), .wall = day(0)};
   ledger::Treasurer treasurer_;
+  fleet::SlotOwner slots_;
+  fleet::NobodyElse nobody_;
   ledger::Ledger ledger_;
   ledger::Ledger books_;  // from the entries alone
   std::optional<Dispatch> dispatch_;

@@ -159,7 +159,7 @@ TEST(Dispatch, ARateThatRefusesIsNamedAndSaysWhetherWaitingHelps) {
 // must not tell the client to come again.
 TEST(Dispatch, OverBudgetNeverSaysToComeAgain) {
   Desk desk;
-  desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
+  desk.tell(SiteReported{.site = desk.site("ashburn"), .finding = fleet::Finding::fails});
   EXPECT_THAT(desk.tell(desk.request("poor")),
               ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
@@ -180,17 +180,17 @@ TEST(Dispatch, AHoldThatEndsMakesRoomForTheNext) {
 TEST(Dispatch, SitesThatDoNotWorkAreNotAskedAndTheClientIsToldWhenToComeAgain) {
   Desk desk;
   for (const char* site : {"ashburn", "frankfurt", "hamburg", "lyon"}) {
-    desk.tell(SiteProbed{.site = desk.site(site), .healthy = false});
+    desk.tell(SiteReported{.site = desk.site(site), .finding = fleet::Finding::fails});
   }
   EXPECT_THAT(desk.tell(desk.request()),
               ElementsAre("request_refused no_site", "refuse sites_unavailable again in 1 s"));
-  desk.tell(SiteProbed{.site = desk.site("lyon"), .healthy = true});
+  desk.tell(SiteReported{.site = desk.site("lyon"), .finding = fleet::Finding::works});
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon/small/q4");
 }
 
 TEST(Dispatch, FullSitesAreAtCapacity) {
   DispatchOptions options;
-  options.world.waiting_per_slot = 0;
+  options.waiting_per_slot = 0;
   Snapshot snapshot = small_grid();
   for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
   Desk desk(snapshot, options);
@@ -204,7 +204,7 @@ TEST(Dispatch, FullSitesAreAtCapacity) {
 // More sites are sick than a record has room for, and one is full.
 TEST(Dispatch, AFullSiteIsToldAmongManySickOnes) {
   DispatchOptions options;
-  options.world.waiting_per_slot = 0;
+  options.waiting_per_slot = 0;
   Snapshot snapshot = small_grid();
   for (int i = 0; i < 10; ++i) {
     const SiteId lyon = *snapshot.fleet.sites.find("lyon");
@@ -219,7 +219,7 @@ TEST(Dispatch, AFullSiteIsToldAmongManySickOnes) {
   }
   Desk desk(snapshot, options);
   for (std::size_t i = 0; i + 1 < 14; ++i) {
-    desk.tell(SiteProbed{.site = SiteId(i), .healthy = false});
+    desk.tell(SiteReported{.site = SiteId(i), .finding = fleet::Finding::fails});
   }
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon-9/small/q4");
   EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1 s");
@@ -399,7 +399,7 @@ TEST(Dispatch, ARequestKeepsTheSnapshotItBeganWith) {
 
 TEST(Dispatch, WhatIsKnownOfASiteSurvivesANewSnapshot) {
   Desk desk;
-  desk.tell(SiteProbed{.site = desk.site("ashburn"), .healthy = false});
+  desk.tell(SiteReported{.site = desk.site("ashburn"), .finding = fleet::Finding::fails});
   desk.changes_to(small_grid());
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt frankfurt/small/q4");
 }
@@ -423,7 +423,7 @@ TEST(Dispatch, AnOldSnapshotIsNotKeptByASlotThatNobodyUses) {
 // Sites do not become idle because a configuration was read again.
 TEST(Dispatch, WhatIsUnderWayCountsUnderANewSnapshotToo) {
   DispatchOptions options;
-  options.world.waiting_per_slot = 0;
+  options.waiting_per_slot = 0;
   Snapshot snapshot = small_grid();
   for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
   Desk desk(snapshot, options);
@@ -452,7 +452,7 @@ TEST(Dispatch, ARetryUnderTheOldSnapshotHeedsWhatIsKnownUnderTheNew) {
   const Arrived before = desk.request();
   desk.tell(before);
   desk.changes_to(small_grid());
-  desk.tell(SiteProbed{.site = desk.site("frankfurt"), .healthy = false});
+  desk.tell(SiteReported{.site = desk.site("frankfurt"), .finding = fleet::Finding::fails});
   EXPECT_EQ(desk.ends(before.request, 0, Failure::reset).back(), "open_attempt hamburg/small/q4");
 }
 
@@ -479,6 +479,43 @@ TEST(Dispatch, ABudgetThatIsNewCountsWhatIsUnderWay) {
   desk.changes_to(limited);
   EXPECT_THAT(desk.tell(desk.request("acme")),
               ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
+}
+
+// Three keys in two projects, each owing 500 nano-units when the process ends.
+TEST(Dispatch, AfterARestartEveryBudgetBeginsWithWhatTheKeysBelowItOwe) {
+  Snapshot snapshot = small_grid();
+  limits::Tenants& tenants = snapshot.tenants;
+  const limits::Key laptop = tenants.keys[*tenants.keys.find("acme/web/laptop")];
+  const auto add_key = [&](std::string name, ProjectId project) {
+    limits::Key key = laptop;
+    key.name = std::move(name);
+    key.project = project;
+    tenants.keys.add(std::move(key));
+  };
+  limits::Project night = tenants.projects[laptop.project];
+  night.name = "acme/night";
+  add_key("acme/web/phone", laptop.project);
+  add_key("acme/night/batch", tenants.projects.add(std::move(night)));
+  Desk desk(snapshot);
+  for (const char* key : {"acme/web/laptop", "acme/web/phone", "acme/night/batch"}) {
+    Arrived request = desk.request();
+    request.key = *tenants.keys.find(key);
+    desk.tell(request);
+    desk.ends(request.request, 0, Failure::none, Desk::used(30, 20));
+  }
+
+  ledger::Treasurer treasurer;
+  fleet::SlotOwner slots;
+  fleet::NobodyElse nobody_else;
+  const Dispatch next(testing::shared(snapshot), desk.ledger(),
+                      {.budget = treasurer, .slots = slots, .health = nobody_else}, {}, desk.now());
+  const auto left_of_2000 = [&](const char* line) {
+    return treasurer.unleased(treasurer.set(line, Money(2'000), Money(0)));
+  };
+  EXPECT_EQ(left_of_2000("tenant acme"), Money(500));
+  EXPECT_EQ(left_of_2000("project acme/web"), Money(1'000));
+  EXPECT_EQ(left_of_2000("project acme/night"), Money(1'500));
+  EXPECT_EQ(left_of_2000("key acme/web/phone"), Money(1'500));
 }
 
 }  // namespace

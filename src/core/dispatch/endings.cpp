@@ -11,7 +11,7 @@
 namespace hanse::dispatch {
 
 void Dispatch::close_attempt(Request& request, answer::Failure failure, const Usage& usage,
-                             Instant now, std::optional<ledger::Outcome> outcome) {
+                             Duration paused, Instant now, std::optional<ledger::Outcome> outcome) {
   World& world = *request.world;
   AttemptRecord& attempt = request.attempt();
   const fleet::Offer& offer = world.snapshot->fleet.offers[attempt.decision.chosen];
@@ -20,29 +20,28 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
   attempt.usage = usage;
   attempt.owed = cost(usage.tokens, offer.prices);
 
-  world.attempt_ended(attempt.site);
+  const fleet::SiteLine line = world.line(attempt.site);
+  give_slot_back(line);
   const bool had_first_token = attempt.first_token.has_value();
+  const Duration decoding =
+      had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration();
   const placement::Ending ending{
       .had_first_token = had_first_token,
       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
-      .decoding = had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration()};
+      .decoding = decoding,
+      .paused = std::clamp(paused, Duration(), decoding)};
   world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
                                 ending, now.monotonic);
+  if (request.twin) request.twin->ended(*world_, ending, now.monotonic);
+  request.twin.reset();
   const bool tells_nothing =
       outcome.has_value() ||
       ended_by_deadline(request.record, failure, request.deadline, now.monotonic) ||
       may_be_the_requests_own(request.record, failure);
   if (tells_nothing) {
-    world.health.told_nothing(attempt.site, request.trial);
+    health_.told_nothing(line, request.trial);
   } else {
-    tell_health(world.health, attempt.site, request.trial, failure, now);
-  }
-  if (request.twin) {
-    const SiteId twin_site = request.twin->ended(*world_, ending, now.monotonic);
-    if (!tells_nothing) {
-      tell_health(world_->health, twin_site, fleet::Trial::none, failure, now);
-    }
-    request.twin.reset();
+    tell_health(health_, line, request.trial, failure, now);
   }
 
   const bool delivered = had_first_token && request.record.streamed;
@@ -84,12 +83,13 @@ void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now
   end(request, why, told, now);
 }
 
-End Dispatch::end_without_site(const Request& request) {
+End Dispatch::end_without_site(const Request& request) const {
   // Not by the exclusions of the record, of which there may be more than are
   // kept.
   End why = End::sites_unavailable;
-  request.world->full.for_each([&](std::size_t i) {
-    if (request.permitted.contains(i)) why = End::at_capacity;
+  slots_.full().for_each([&](std::size_t i) {
+    const SiteId site = request.world->site(fleet::SiteLine(i));
+    if (site.valid() && request.permitted.contains(site.value())) why = End::at_capacity;
   });
   return why;
 }
@@ -98,7 +98,7 @@ std::optional<Duration> Dispatch::retry_after(const Request& request, Instant no
   // The earliest moment at which one of the excluded sites may be asked.
   std::optional<Duration> earliest;
   for (const Exclusion& exclusion : request.record.excluded) {
-    const auto& health = request.world->health.of(exclusion.site);
+    const auto& health = health_.of(request.world->line(exclusion.site));
     const Duration wait = exclusion.why == Exclusion::Why::circuit_open
                               ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
                               : seconds(1);

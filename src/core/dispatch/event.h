@@ -14,6 +14,7 @@
 #include "base/usage.h"
 #include "core/answer/delta.h"
 #include "core/dispatch/snapshot.h"
+#include "core/fleet/health_news.h"
 #include "core/gate/labels.h"
 
 namespace hanse::dispatch {
@@ -63,6 +64,9 @@ struct AttemptEnded {
   answer::Failure failure = answer::Failure::none;
   // What the attempt used, as far as it is known.
   Usage usage;
+  // Since the first token, how long the site was not read from because the
+  // client took nothing.
+  Duration paused{};
   // The site asked for this pause (Retry-After).
   std::optional<Duration> retry_after;
 };
@@ -72,11 +76,14 @@ struct ClientGone {
   RequestRef request;
   // What the attempt under way has used so far, counted here.
   Usage usage;
+  Duration paused{};  // as in AttemptEnded
 };
 
-struct SiteProbed {
+// What somebody else than a request of this shard has found out about a site
+// of the newest snapshot: a probe, or another shard (fleet::HealthNews).
+struct SiteReported {
   SiteId site;
-  bool healthy = false;
+  fleet::Finding finding = fleet::Finding::works;
 };
 
 // The time of a WakeAt has come.
@@ -86,7 +93,7 @@ struct SnapshotChanged {
   SnapshotRef snapshot;
 };
 
-using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteProbed,
+using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteReported,
                            Woke, SnapshotChanged>;
 
 }  // namespace hanse::dispatch

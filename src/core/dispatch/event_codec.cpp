@@ -55,22 +55,24 @@ struct EventWriter {
     write(output, out);
   }
   void operator()(const AttemptEnded& event) const {
-    const auto& [request, attempt, failure, usage, retry_after] = event;
+    const auto& [request, attempt, failure, usage, paused, retry_after] = event;
     write(request, out);
     out.byte(attempt);
     write_enum(failure, out);
     write(usage, out);
+    write(paused, out);
     write(retry_after, out);
   }
   void operator()(const ClientGone& event) const {
-    const auto& [request, usage] = event;
+    const auto& [request, usage, paused] = event;
     write(request, out);
     write(usage, out);
+    write(paused, out);
   }
-  void operator()(const SiteProbed& event) const {
-    const auto& [site, healthy] = event;
+  void operator()(const SiteReported& event) const {
+    const auto& [site, finding] = event;
     write(site, out);
-    write(healthy, out);
+    write_enum(finding, out);
   }
   void operator()(const Woke&) const {}
   void operator()(const SnapshotChanged& event) const {
@@ -112,15 +114,17 @@ struct EventReader {
     event.attempt = in.byte();
     read_enum(event.failure, kLastFailure, in);
     read(event.usage, in);
+    read(event.paused, in);
     read(event.retry_after, in);
   }
   void operator()(ClientGone& event) const {
     read(event.request, in);
     read(event.usage, in);
+    read(event.paused, in);
   }
-  void operator()(SiteProbed& event) const {
+  void operator()(SiteReported& event) const {
     read(event.site, in);
-    read(event.healthy, in);
+    read_enum(event.finding, fleet::Finding::fails, in);
   }
   void operator()(Woke&) const {}
   void operator()(SnapshotChanged&) const { read(result.snapshot, in); }
@@ -210,7 +214,7 @@ struct EventCheck {
   std::string_view operator()(const Progressed& event) const { return slot(event.request); }
   std::string_view operator()(const AttemptEnded& event) const { return slot(event.request); }
   std::string_view operator()(const ClientGone& event) const { return slot(event.request); }
-  std::string_view operator()(const SiteProbed& event) const {
+  std::string_view operator()(const SiteReported& event) const {
     return has(snapshot.fleet.sites, event.site) ? "" : "a site that does not exist";
   }
   std::string_view operator()(const Woke&) const { return ""; }
@@ -230,7 +234,7 @@ Status check_event(const Event& event, const Snapshot& snapshot, const DispatchO
 
 std::string_view kind_name(const Event& event) {
   static constexpr std::string_view kNames[] = {"arrived",       "first_token",     "progressed",
-                                                "attempt_ended", "client_gone",     "site_probed",
+                                                "attempt_ended", "client_gone",     "site_reported",
                                                 "woke",          "snapshot_changed"};
   static_assert(std::size(kNames) == std::variant_size_v<Event>);
   return kNames[event.index()];

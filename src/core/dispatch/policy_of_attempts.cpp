@@ -69,7 +69,7 @@ bool is_clients_fault(answer::Failure failure) {
   }
 }
 
-void tell_health(fleet::HealthBook& health, SiteId site, fleet::Trial trial,
+void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now) {
   switch (failure) {
     // The engine answered, if only that the request is wrong.

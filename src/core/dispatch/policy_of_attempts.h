@@ -54,7 +54,7 @@ AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, cons
 bool is_clients_fault(answer::Failure failure);
 
 // What a failure says of a site's health.
-void tell_health(fleet::HealthBook& health, SiteId site, fleet::Trial trial,
+void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now);
 
 // Whether an attempt ended because its request's time did, and not because

@@ -12,7 +12,7 @@ namespace hanse::dispatch {
 namespace {
 
 constexpr std::string_view kMagic = "HANSEREC";
-constexpr std::uint8_t kRecordingVersion = 1;
+constexpr std::uint8_t kRecordingVersion = 2;
 constexpr std::size_t kHeadBytes = kMagic.size() + 1;
 constexpr std::size_t kChecksumBytes = 4;
 
@@ -33,8 +33,8 @@ std::uint32_t checksum(std::uint32_t before, RecordingBlockKind kind, std::strin
 // --- The start -------------------------------------------------------------
 
 void write_options(const DispatchOptions& options, WireWriter& out) {
-  const auto& [requests_max, attempts_max, probe_every, currency, world] = options;
-  const auto& [health, waiting_per_slot] = world;
+  const auto& [requests_max, attempts_max, probe_every, currency, health, waiting_per_slot] =
+      options;
   const auto& [soft_failures_to_open, pause_first, pause_max] = health;
   write(requests_max, out);
   out.byte(attempts_max);
@@ -58,10 +58,10 @@ DispatchOptions read_options(WireReader& in) {
   } else {
     in.fail("not a currency");
   }
-  read(options.world.health.soft_failures_to_open, in);
-  read(options.world.health.pause_first, in);
-  read(options.world.health.pause_max, in);
-  read(options.world.waiting_per_slot, in);
+  read(options.health.soft_failures_to_open, in);
+  read(options.health.pause_first, in);
+  read(options.health.pause_max, in);
+  read(options.waiting_per_slot, in);
   return options;
 }
 
@@ -193,7 +193,7 @@ Result<bool> RecordingReader::read_head() {
   }
   if (bytes_.size() < kHeadBytes) return end_here(true);
   if (static_cast<std::uint8_t>(bytes_[kMagic.size()]) != kRecordingVersion) {
-    return broken(kMagic.size(), "not a recording of version 1");
+    return broken(kMagic.size(), "not a recording of version 2");
   }
   offset_ = kHeadBytes;
   return true;

@@ -26,7 +26,7 @@ std::string written(const Event& event) {
 RecordingStart start_of(const Snapshot& snapshot) {
   RecordingStart start;
   start.options.requests_max = 77;
-  start.options.world.health.pause_first = milliseconds(250);
+  start.options.health.pause_first = milliseconds(250);
   start.at = {MonotonicTime(1'000), WallTime(1'795'000'000'000'000'000)};
   start.snapshot = snapshot.digest;
   start.journal.bytes.fill(0x5A);
@@ -143,8 +143,8 @@ TEST(CheckEvent, WhatADispatchWouldStumbleOverIsRefused) {
   EXPECT_FALSE(but([](Arrived& e) { e.choices = 0; }));
   EXPECT_FALSE(but([](Arrived& e) { e.choices = e.prompts = 1 << 16; }));
   EXPECT_FALSE(fits(FirstToken{.request = {10, 1}}));
-  EXPECT_TRUE(fits(SiteProbed{.site = SiteId(3)}));
-  EXPECT_FALSE(fits(SiteProbed{.site = SiteId(4)}));
+  EXPECT_TRUE(fits(SiteReported{.site = SiteId(3)}));
+  EXPECT_FALSE(fits(SiteReported{.site = SiteId(4)}));
   EXPECT_FALSE(fits(SnapshotChanged()));
   EXPECT_TRUE(fits(Woke()));
 
@@ -161,7 +161,7 @@ TEST(Recording, IsReadAsItWasWritten) {
   ASSERT_EQ(read.blocks.size(), 6U);
   const auto& start = std::get<RecordingStart>(read.blocks[0]);
   EXPECT_EQ(start.options.requests_max, 77U);
-  EXPECT_EQ(start.options.world.health.pause_first, milliseconds(250));
+  EXPECT_EQ(start.options.health.pause_first, milliseconds(250));
   EXPECT_EQ(start.at, start_of(example.grid.snapshot()).at);
   EXPECT_EQ(start.journal.bytes[15], 0x5A);
   EXPECT_EQ(start.position, ledger::Position(9));
@@ -283,8 +283,8 @@ TEST(Recording, BytesAfterTheEndAreFound) {
 TEST(Recording, AnotherFileIsRefusedAtOnce) {
   EXPECT_EQ(ReadAll("{\"json\": true}").error,
             "the recording is damaged at byte 0: not a recording");
-  EXPECT_EQ(ReadAll("HANSEREC\x02").error,
-            "the recording is damaged at byte 8: not a recording of version 1");
+  EXPECT_EQ(ReadAll("HANSEREC\x01").error,
+            "the recording is damaged at byte 8: not a recording of version 2");
 }
 
 // Collects what a ledger seals.
@@ -367,7 +367,7 @@ TEST(Recording, TheSealRestoresTheLedgerThatTheDispatchBeganWith) {
 }
 
 RC_GTEST_PROP(Recording, AnyBytesBehindTheHeadAreBlocksOrAnError, (const std::string& noise)) {
-  const ReadAll read("HANSEREC\x01" + noise);
+  const ReadAll read("HANSEREC\x02" + noise);
   RC_ASSERT(!read.error.empty() || read.reader.cut());
 }
 

@@ -6,7 +6,6 @@ Twin::Twin(World& world, OfferId offer, const placement::Prediction& prediction,
     : offer_(offer), prediction_(prediction) {
   // Its prompt has been computed, and what that took was learned before.
   if (answering) prediction_.cached = prediction_.prompt;
-  world.attempt_began(site(world));
   world.placement.loads().started(offer_, prediction_);
 }
 
@@ -15,11 +14,9 @@ void Twin::first_token(World& world, Duration waited, MonotonicTime now) {
   world.placement.loads().first_token(offer_, prediction_, waited, now);
 }
 
-SiteId Twin::ended(World& world, placement::Ending ending, MonotonicTime now) const {
+void Twin::ended(World& world, placement::Ending ending, MonotonicTime now) const {
   ending.had_first_token = had_first_token_;
-  world.attempt_ended(site(world));
   world.placement.loads().ended(offer_, prediction_, ending, now);
-  return site(world);
 }
 
 void Twin::left(World& world, MonotonicTime now) const { ended(world, placement::Ending{}, now); }

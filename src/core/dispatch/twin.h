@@ -1,10 +1,12 @@
 // src/core/dispatch/twin.h
-// An attempt as the newest world counts it, when its request began in another.
+// The load of an attempt as the newest world counts it, when its request began
+// in another.
 //
-// A request keeps the world that it began in, but sites do not become idle or
-// well because a configuration was read again. So each of its attempts is
-// counted in the newest world too, at the offer of the same name, until it
-// ends or a still newer world takes the count over.
+// A request keeps the world that it began in, but sites do not become idle
+// because a configuration was read again. Load is measured by what a snapshot
+// says of an offer, so each such attempt is counted in the newest world too,
+// at the offer of the same name, until it ends or a still newer world takes
+// the count over.
 #pragma once
 
 #include "base/id.h"
@@ -23,16 +25,12 @@ class Twin {
 
   // Requires, of all three: `world` is the one it was made with.
   void first_token(World& world, Duration waited, MonotonicTime now);
-  // Returns the site. The twin is over then.
-  SiteId ended(World& world, placement::Ending ending, MonotonicTime now) const;
+  // The twin is over then.
+  void ended(World& world, placement::Ending ending, MonotonicTime now) const;
   // It ends here and goes on in a newer world; nothing is learned.
   void left(World& world, MonotonicTime now) const;
 
  private:
-  [[nodiscard]] SiteId site(const World& world) const {
-    return world.snapshot->fleet.offers[offer_].site;
-  }
-
   OfferId offer_;
   placement::Prediction prediction_;
   bool had_first_token_ = false;

@@ -1,10 +1,13 @@
 // src/core/dispatch/world.h
 // What one snapshot of the configuration becomes when it is put to work: a
-// compiled gate, a placement, and what is known of each site now.
+// compiled gate, a placement, and where its rows stand in what outlives it:
+// accounts, budgets, and the lines of its sites.
 //
-// A new snapshot makes a new world; health and what was learned are taken
-// over by string id. Requests keep the world they began in, so the old one
-// lives until its last request has ended.
+// A new snapshot makes a new world; what was learned is taken over by string
+// id. Requests keep the world they began in, so the old one lives until its
+// last request has ended. Slots and health are kept by line, outside of all
+// worlds: a site does not become idle or well because a configuration was read
+// again.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +15,7 @@
 
 #include "base/bitset.h"
 #include "core/dispatch/snapshot.h"
-#include "core/fleet/health.h"
+#include "core/fleet/site_line.h"
 #include "core/gate/gate.h"
 #include "core/ledger/account.h"
 #include "core/ledger/hold_book.h"
@@ -20,33 +23,28 @@
 
 namespace hanse::dispatch {
 
-struct WorldOptions {
-  fleet::HealthOptions health;
-  std::int32_t waiting_per_slot = 16;
-};
-
 struct World {
-  World(SnapshotRef used, placement::Placement used_placement, const WorldOptions& options);
+  World(SnapshotRef used, placement::Placement used_placement);
 
-  // An attempt begins or ends at `site`.
-  void attempt_began(SiteId site);
-  void attempt_ended(SiteId site);
+  // `site` stands at `line`. Requires: told once of each site.
+  void stands_at(SiteId site, fleet::SiteLine line);
+  [[nodiscard]] fleet::SiteLine line(SiteId site) const { return lines_[site.value()]; }
+  // The site at `line`; not valid when this world has none there.
+  [[nodiscard]] SiteId site(fleet::SiteLine line) const {
+    return line.value() < sites_.size() ? sites_[line.value()] : SiteId();
+  }
 
   SnapshotRef snapshot;
   gate::Gate gate;
   placement::Placement placement;
-  fleet::HealthBook health;
   std::vector<BitSet> sites_of_alias;              // that offer one of its variants
-  std::vector<std::int32_t> attempts_at;           // open ones, by site
-  BitSet full;                                     // sites at their bound of attempts
   std::vector<ledger::AccountNumber> receivables;  // by key
   std::vector<ledger::AccountNumber> payables;     // by site
   std::vector<ledger::BudgetScope> budget_scopes;  // by key
 
  private:
-  [[nodiscard]] std::int32_t attempts_max(SiteId site) const;
-
-  std::int32_t waiting_per_slot_;
+  std::vector<fleet::SiteLine> lines_;  // by site
+  std::vector<SiteId> sites_;           // by line
 };
 
 }  // namespace hanse::dispatch

@@ -1,5 +1,5 @@
-// How Dispatch puts a snapshot to work: accounts, budgets, and what is taken
-// over from the world before.
+// How Dispatch puts a snapshot to work: lines, accounts, budgets, and what is
+// taken over from the world before.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -34,11 +34,6 @@ std::vector<Id> ids_by_name(const Table<Id, Row>& before, const Table<Id, Row>& 
 void take_over(World& world, const World& before) {
   const fleet::Fleet& fleet = world.snapshot->fleet;
   const fleet::Fleet& fleet_before = before.snapshot->fleet;
-  fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
-    if (const auto known = fleet_before.sites.find(row.name)) {
-      world.health.adopt(site, before.health.of(*known));
-    }
-  });
   fleet.offers.for_each([&](OfferId offer, const fleet::Offer& row) {
     if (const auto known = fleet_before.offers.find(row.name)) {
       world.placement.loads().adopt(offer, before.placement.loads().of(*known));
@@ -73,10 +68,21 @@ std::shared_ptr<World> Dispatch::make_world(SnapshotRef snapshot, const World* b
                                                 snapshot->strategy, snapshot->seed);
   // The configuration has checked the strategy's name.
   HANSE_CHECK(placement.has_value());
-  auto world = std::make_shared<World>(std::move(snapshot), *std::move(placement), options_.world);
+  auto world = std::make_shared<World>(std::move(snapshot), *std::move(placement));
   if (before != nullptr) take_over(*world, *before);
+  find_lines(*world);
   register_accounts(*world, now);
+  find_budgets(*world);
   return world;
+}
+
+void Dispatch::find_lines(World& world) {
+  world.snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
+    const fleet::SiteLine line = slots_.set(row.name, row.slots * (1 + options_.waiting_per_slot));
+    world.stands_at(site, line);
+    health_.know(line);
+    if (line.value() >= attempts_at_.size()) attempts_at_.resize(line.value() + 1, 0);
+  });
 }
 
 void Dispatch::count_in_newest_world(Request& request) {
@@ -99,15 +105,6 @@ void Dispatch::forget_old_world(Request& ended, Instant now) const {
   if (ended.world != world_ && elapsed(end, now.monotonic) > kKept) ended.world.reset();
 }
 
-std::optional<Exclusion::Why> Dispatch::excluded_by_newest_world(const World& world, SiteId site,
-                                                                 Instant now) const {
-  const auto known = world_->snapshot->fleet.sites.find(world.snapshot->fleet.sites[site].name);
-  if (!known) return std::nullopt;
-  if (!world_->health.available(*known, now.monotonic)) return Exclusion::Why::circuit_open;
-  if (world_->full.contains(known->value())) return Exclusion::Why::full;
-  return std::nullopt;
-}
-
 void Dispatch::register_accounts(World& world, Instant now) {
   Sink sink(*this);
   const auto number = [&](const Result<ledger::AccountPath>& path, ledger::AccountKind kind) {
@@ -117,12 +114,6 @@ void Dispatch::register_accounts(World& world, Instant now) {
     HANSE_CHECK(account.has_value());
     return *account;
   };
-  const auto line = [&](const std::string& name, const std::optional<Money>& budget,
-                        const std::string& prefix) {
-    return treasurer_.set(name, budget.value_or(kNoBudget),
-                          clamped(ledger_.balance_below(prefix, options_.currency)));
-  };
-
   const Snapshot& snapshot = *world.snapshot;
   for (const limits::Key& key : snapshot.tenants.keys) {
     const limits::Project& project = snapshot.tenants.projects[key.project];
@@ -132,18 +123,37 @@ void Dispatch::register_accounts(World& world, Instant now) {
     world.receivables.push_back(
         number(ledger::receivable_path(tenant.name, project_word, key_word, options_.currency),
                ledger::AccountKind::receivable));
-    world.budget_scopes.push_back({
-        .tenant = line("tenant " + tenant.name, tenant.budget, "receivable/" + tenant.name + "/"),
-        .project =
-            line("project " + project.name, project.budget, "receivable/" + project.name + "/"),
-        .key = line("key " + key.name, key.budget, "receivable/" + key.name + "/"),
-    });
   }
   for (const fleet::Site& site : snapshot.fleet.sites) {
     const std::string& supplier = snapshot.fleet.suppliers[site.supplier].name;
     world.payables.push_back(number(ledger::payable_path(supplier, site.name, options_.currency),
                                     ledger::AccountKind::payable));
   }
+}
+
+// Sums the accounts below each owner once, however many keys it has: there may
+// be as many as there are people.
+void Dispatch::find_budgets(World& world) {
+  const limits::Tenants& tenants = world.snapshot->tenants;
+  const auto lines_of = [&](const auto& rows, std::string_view level) {
+    std::vector<ledger::BudgetLine> lines;
+    lines.reserve(rows.size());
+    for (const auto& row : rows) {
+      const ledger::Sum spent =
+          ledger_.balance_below("receivable/" + row.name + "/", options_.currency);
+      lines.push_back(budget_.set(std::string(level) + row.name, row.budget.value_or(kNoBudget),
+                                  clamped(spent)));
+    }
+    return lines;
+  };
+  const auto of_tenants = lines_of(tenants.tenants, "tenant ");
+  const auto of_projects = lines_of(tenants.projects, "project ");
+  const auto of_keys = lines_of(tenants.keys, "key ");
+  tenants.keys.for_each([&](KeyId id, const limits::Key& key) {
+    world.budget_scopes.push_back({.tenant = of_tenants[key.tenant.value()],
+                                   .project = of_projects[key.project.value()],
+                                   .key = of_keys[id.value()]});
+  });
 }
 
 }  // namespace hanse::dispatch

@@ -15,10 +15,16 @@ std::string_view to_string(Circuit circuit) {
   return "unknown";
 }
 
-HealthBook::HealthBook(std::size_t sites, HealthOptions options)
-    : options_(options), health_(sites), unsound_(sites) {}
+HealthBook::HealthBook(HealthNews& others, HealthOptions options)
+    : others_(&others), options_(options) {}
 
-bool HealthBook::available(SiteId site, MonotonicTime now) const {
+void HealthBook::know(SiteLine site) {
+  if (site.value() < health_.size()) return;
+  health_.resize(site.value() + 1);
+  unsound_.grow(health_.size());
+}
+
+bool HealthBook::available(SiteLine site, MonotonicTime now) const {
   const Health& health = of(site);
   switch (health.circuit) {
     case Circuit::closed: return true;
@@ -28,7 +34,7 @@ bool HealthBook::available(SiteId site, MonotonicTime now) const {
   return false;
 }
 
-Trial HealthBook::sent(SiteId site, Instant now) {
+Trial HealthBook::sent(SiteLine site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
   if (health.circuit == Circuit::closed) return Trial::none;
@@ -37,53 +43,55 @@ Trial HealthBook::sent(SiteId site, Instant now) {
   return health.trial;
 }
 
-void HealthBook::first_token(SiteId site, Trial trial, Instant now) {
+void HealthBook::first_token(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
   if (trial == Trial::none || trial != health.trial) return;
   health.trial = Trial::none;
-  if (health.circuit != Circuit::closed) move_to(site, Circuit::closed, now.wall);
+  if (health.circuit != Circuit::closed) close(site, now);
 }
 
-void HealthBook::succeeded(SiteId site, Trial, Instant now) {
+void HealthBook::succeeded(SiteLine site, Trial, Instant now) {
   Health& health = health_[site.value()];
   health.trial = Trial::none;  // whatever it finds, the site works
   health.failures_in_row = 0;
   health.times_opened_in_row = 0;
-  if (health.circuit != Circuit::closed) move_to(site, Circuit::closed, now.wall);
+  if (health.circuit != Circuit::closed) close(site, now);
 }
 
-void HealthBook::failed_softly(SiteId site, Trial trial, Instant now) {
+void HealthBook::failed_softly(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
   if (!end_trial(health, trial)) return;
   ++health.failures_in_row;
   if (health.circuit == Circuit::trying ||
       health.failures_in_row >= options_.soft_failures_to_open) {
-    open(site, now);
+    open(site, now, Whose::ours);
   }
 }
 
-void HealthBook::failed_hard(SiteId site, Trial trial, Instant now) {
+void HealthBook::failed_hard(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
   if (!end_trial(health, trial)) return;
   ++health.failures_in_row;
-  open(site, now);
+  open(site, now, Whose::ours);
 }
 
-void HealthBook::told_nothing(SiteId site, Trial trial) {
+void HealthBook::told_nothing(SiteLine site, Trial trial) {
   (void)end_trial(health_[site.value()], trial);
 }
 
-void HealthBook::probe_failed(SiteId site, Instant now) {
-  // A probe is fresh news, also while a trial is under way.
-  failed_hard(site, of(site).trial, now);
+void HealthBook::reported(SiteLine site, Finding finding, Instant now) {
+  Health& health = health_[site.value()];
+  if (finding == Finding::works) {
+    if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
+    return;
+  }
+  // It is fresh news, also while a trial is under way: that ends here.
+  health.trial = Trial::none;
+  ++health.failures_in_row;
+  open(site, now, Whose::theirs);
 }
 
-void HealthBook::probe_succeeded(SiteId site, Instant now) {
-  const Health& health = of(site);
-  if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
-}
-
-void HealthBook::open(SiteId site, Instant now) {
+void HealthBook::open(SiteLine site, Instant now, Whose whose) {
   Health& health = health_[site.value()];
   // Failures of attempts that were under way when it opened do not prolong
   // the pause: they tell the same thing again.
@@ -95,9 +103,15 @@ void HealthBook::open(SiteId site, Instant now) {
   ++health.times_opened_in_row;
   if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
   health.open_until = now.monotonic + pause;
+  if (whose == Whose::ours) others_->publish(site, Finding::fails);
 }
 
-void HealthBook::move_to(SiteId site, Circuit circuit, WallTime now) {
+void HealthBook::close(SiteLine site, Instant now) {
+  move_to(site, Circuit::closed, now.wall);
+  others_->publish(site, Finding::works);
+}
+
+void HealthBook::move_to(SiteLine site, Circuit circuit, WallTime now) {
   Health& health = health_[site.value()];
   health.circuit = circuit;
   health.since = now;
@@ -106,13 +120,6 @@ void HealthBook::move_to(SiteId site, Circuit circuit, WallTime now) {
   } else {
     unsound_.insert(site.value());
   }
-}
-
-void HealthBook::adopt(SiteId site, const Health& known) {
-  health_[site.value()] = known;
-  // A trial of the old book ends there.
-  health_[site.value()].trial = Trial::none;
-  move_to(site, known.circuit, known.since);
 }
 
 bool HealthBook::end_trial(Health& health, Trial trial) {

@@ -4,9 +4,12 @@
 // A circuit opens on a hard failure at once (nobody listens there) or on
 // several soft ones in a row (it answers, but badly). After a pause that
 // doubles with each failure, one request at a time may try; a success closes
-// it. A good probe ends the pause early.
+// it. A good report from elsewhere, a probe or another shard, ends the pause
+// early; a bad one opens the circuit.
 //
-// Plain state, bounded by the number of sites; one book belongs to one shard.
+// Plain state by line, so that a new configuration changes nothing that is
+// known; bounded by the number of sites there have been. One book belongs to
+// one shard, and tells the others what its requests have found.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +17,9 @@
 #include <vector>
 
 #include "base/bitset.h"
-#include "base/id.h"
 #include "base/time.h"
-#include "core/fleet/fleet.h"
+#include "core/fleet/health_news.h"
+#include "core/fleet/site_line.h"
 
 namespace hanse::fleet {
 
@@ -45,45 +48,53 @@ class HealthBook {
     WallTime since;  // of the last change of the circuit
   };
 
-  HealthBook(std::size_t sites, HealthOptions options);
+  // Requires: `others` outlives the book.
+  HealthBook(HealthNews& others, HealthOptions options);
+
+  // From now on `site` is known; if it is new, its circuit is closed.
+  // Requires, of all below: the site is known.
+  void know(SiteLine site);
 
   // Whether a request may be sent to `site` now.
-  [[nodiscard]] bool available(SiteId site, MonotonicTime now) const;
+  [[nodiscard]] bool available(SiteLine site, MonotonicTime now) const;
 
   // An attempt is sent to `site`; how it went is told with what this returns.
   // Requires: available().
-  [[nodiscard]] Trial sent(SiteId site, Instant now);
+  [[nodiscard]] Trial sent(SiteLine site, Instant now);
   // Its first token has come: a trial that gets so far closes the circuit, for
   // an answer may last and others need not wait for its end. If it fails in
   // the end, the next pause is as long as if it had not.
-  void first_token(SiteId site, Trial trial, Instant now);
+  void first_token(SiteLine site, Trial trial, Instant now);
   // How it went. While a site is being tried only the trial's failure counts:
   // that of an attempt sent earlier tells again why the circuit opened.
-  void succeeded(SiteId site, Trial trial, Instant now);
-  void failed_softly(SiteId site, Trial trial, Instant now);
-  void failed_hard(SiteId site, Trial trial, Instant now);
+  void succeeded(SiteLine site, Trial trial, Instant now);
+  void failed_softly(SiteLine site, Trial trial, Instant now);
+  void failed_hard(SiteLine site, Trial trial, Instant now);
   // It ended without telling anything of the site: cancelled, or the client's
   // own fault.
-  void told_nothing(SiteId site, Trial trial);
+  void told_nothing(SiteLine site, Trial trial);
 
-  void probe_succeeded(SiteId site, Instant now);
-  void probe_failed(SiteId site, Instant now);
+  // What a probe or another shard has found; it is not told again.
+  void reported(SiteLine site, Finding finding, Instant now);
 
-  [[nodiscard]] const Health& of(SiteId site) const { return health_[site.value()]; }
-  // Sites whose circuit is not closed: all others are available, so that a
+  [[nodiscard]] const Health& of(SiteLine site) const { return health_[site.value()]; }
+  // Sites, by line, whose circuit is not closed: all others are available, so that a
   // decision looks at the few that may not be.
   [[nodiscard]] const BitSet& unsound() const { return unsound_; }
-  // For a new snapshot: what was known of a site that is still there.
-  void adopt(SiteId site, const Health& known);
 
  private:
-  void open(SiteId site, Instant now);
-  void move_to(SiteId site, Circuit circuit, WallTime now);
+  // Where a finding comes from: only what is ours is told to the others.
+  enum class Whose : std::uint8_t { ours, theirs };
+
+  void open(SiteLine site, Instant now, Whose whose);
+  void close(SiteLine site, Instant now);
+  void move_to(SiteLine site, Circuit circuit, WallTime now);
   // Whether a failure of this attempt is news: false while another is the trial.
   static bool end_trial(Health& health, Trial trial);
 
+  HealthNews* others_;
   HealthOptions options_;
-  std::vector<Health> health_;  // indexed by SiteId
+  std::vector<Health> health_;  // indexed by SiteLine
   BitSet unsound_;
 };
 

@@ -2,17 +2,36 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace hanse::fleet {
 namespace {
 
-const SiteId kSite{0};
+const SiteLine kSite{0};
 
 Instant at(std::int64_t ms) {
   return {.monotonic = MonotonicTime(milliseconds(ms).count()), .wall = WallTime(ms * 1'000'000)};
 }
 
+// What was told to other shards, in a letter each: works, fails.
+class Told final : public HealthNews {
+ public:
+  void publish(SiteLine, Finding finding) override {
+    letters += finding == Finding::works ? 'w' : 'f';
+  }
+  std::string letters;
+};
+
+HealthBook book(HealthNews& others) {
+  HealthBook health(
+      others, {.soft_failures_to_open = 3, .pause_first = seconds(1), .pause_max = seconds(4)});
+  health.know(kSite);
+  return health;
+}
+
 HealthBook book() {
-  return {1, {.soft_failures_to_open = 3, .pause_first = seconds(1), .pause_max = seconds(4)}};
+  static NobodyElse nobody_else;
+  return book(nobody_else);
 }
 
 TEST(HealthBook, AHardFailureOpensAtOnceAndOneTrialClosesAgain) {
@@ -58,10 +77,10 @@ TEST(HealthBook, FailuresOfAttemptsUnderWayDoNotProlongThePause) {
   EXPECT_TRUE(health.available(kSite, at(1000).monotonic));
 }
 
-TEST(HealthBook, AGoodProbeEndsThePause) {
+TEST(HealthBook, AGoodReportEndsThePause) {
   HealthBook health = book();
   health.failed_hard(kSite, Trial::none, at(0));
-  health.probe_succeeded(kSite, at(10));
+  health.reported(kSite, Finding::works, at(10));
   EXPECT_TRUE(health.available(kSite, at(10).monotonic));
 }
 
@@ -98,14 +117,59 @@ TEST(HealthBook, ATrialsFirstTokenClosesTheCircuitAndItsFailureOpensItForLonger)
   EXPECT_TRUE(health.available(kSite, at(3200).monotonic));
 }
 
-TEST(HealthBook, ABadProbeEndsATrialAndItsOwnEndIsThenOldNews) {
+TEST(HealthBook, ABadReportEndsATrialAndItsOwnEndIsThenOldNews) {
   HealthBook health = book();
   health.failed_hard(kSite, Trial::none, at(0));
   const Trial trial = health.sent(kSite, at(1000));
-  health.probe_failed(kSite, at(1001));
+  health.reported(kSite, Finding::fails, at(1001));
   EXPECT_FALSE(health.available(kSite, at(3000).monotonic));
   health.failed_softly(kSite, trial, at(1500));
   EXPECT_TRUE(health.available(kSite, at(3001).monotonic)) << "the pause is as long as it was";
+}
+
+TEST(HealthBook, ABadReportOpensAtOnceAndAGoodOneLetsOneRequestTry) {
+  HealthBook health = book();
+  health.reported(kSite, Finding::fails, at(0));
+  EXPECT_FALSE(health.available(kSite, at(999).monotonic));
+  health.reported(kSite, Finding::works, at(10));
+  const Trial trial = health.sent(kSite, at(10));
+  EXPECT_NE(trial, Trial::none);
+  EXPECT_FALSE(health.available(kSite, at(10).monotonic)) << "one trial at a time";
+}
+
+TEST(HealthBook, TellsOthersWhenItsMindChangesAndNotWithEachRequest) {
+  Told told;
+  HealthBook health = book(told);
+  health.succeeded(kSite, Trial::none, at(0));
+  health.failed_softly(kSite, Trial::none, at(1));
+  EXPECT_EQ(told.letters, "");
+  for (int i = 0; i < 50; ++i) health.failed_hard(kSite, Trial::none, at(2));
+  EXPECT_EQ(told.letters, "f");
+  health.failed_hard(kSite, health.sent(kSite, at(1002)), at(1003));
+  EXPECT_EQ(told.letters, "ff") << "its pause begins anew, and so should theirs";
+  const Trial trial = health.sent(kSite, at(3003));
+  health.first_token(kSite, trial, at(3004));
+  health.succeeded(kSite, trial, at(3005));
+  EXPECT_EQ(told.letters, "ffw");
+}
+
+// Else two shards would tell each other the same thing for ever.
+TEST(HealthBook, WhatWasReportedIsNotToldAgain) {
+  Told told;
+  HealthBook health = book(told);
+  health.reported(kSite, Finding::fails, at(0));
+  health.reported(kSite, Finding::works, at(1));
+  EXPECT_EQ(told.letters, "");
+}
+
+TEST(HealthBook, ASiteThatComesLaterLeavesWhatIsKnownAsItIs) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  health.know(SiteLine(70));
+  health.know(kSite);
+  EXPECT_FALSE(health.available(kSite, at(0).monotonic));
+  EXPECT_TRUE(health.available(SiteLine(70), at(0).monotonic));
+  EXPECT_EQ(health.unsound().count(), 1U);
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ class Budget {
  public:
   virtual ~Budget() = default;
 
+  // The line called `name`, with this limit from now on; `spent` counts
+  // towards it if the line is new (after a restart, what the ledger says).
+  // Lines survive configuration snapshots by name and are never removed.
+  // Requires: limit and spent are not negative.
+  virtual BudgetLine set(std::string_view name, Money limit, Money spent) = 0;
+
   // Leases at least `at_least` and at most `at_most` more of `line`; zero when
   // that much is not to be had now. Never waits: one that must ask over a
   // network answers from what it fetched ahead.
@@ -33,26 +39,23 @@ class Budget {
 
   // Takes back a part of a lease that has been neither held nor spent.
   virtual void give_back(BudgetLine line, Money amount) = 0;
+
+  // How much more has been leased than the limit allows, after it was
+  // lowered: to be given back as far as it is free (HoldBook::recall).
+  [[nodiscard]] virtual Money overdrawn(BudgetLine line) const = 0;
 };
 
 // The treasurer of one process. Plain state; not for several threads.
 class Treasurer final : public Budget {
  public:
-  // The line called `name`, with this limit from now on; `spent` counts
-  // towards it if the line is new (after a restart, what the ledger says).
-  // Lines survive configuration snapshots by name and are never removed.
-  // Requires: limit and spent are not negative.
-  BudgetLine set(std::string_view name, Money limit, Money spent);
+  BudgetLine set(std::string_view name, Money limit, Money spent) override;
+  Money draw(BudgetLine line, Money at_least, Money at_most) override;
+  void give_back(BudgetLine line, Money amount) override;
+  [[nodiscard]] Money overdrawn(BudgetLine line) const override;
 
-  // How much more has been leased than the limit allows, after it was
-  // lowered: to be recalled from the shards (HoldBook::recall).
-  [[nodiscard]] Money overdrawn(BudgetLine line) const;
   [[nodiscard]] Money limit(BudgetLine line) const;
   // Limit less leases, never negative.
   [[nodiscard]] Money unleased(BudgetLine line) const;
-
-  Money draw(BudgetLine line, Money at_least, Money at_most) override;
-  void give_back(BudgetLine line, Money amount) override;
 
  private:
   struct Line {

@@ -147,11 +147,12 @@ void LoadBook::ended(OfferId offer, const Prediction& prediction, const Ending& 
   load.sequences -= prediction.sequences;
   load.outstanding_tokens -= prediction.prompt + prediction.output;
   HANSE_CHECK(load.sequences >= 0);
-  // n tokens of one sequence have n - 1 pauses between them.
-  const std::int64_t pauses = ending.output.count() / prediction.sequences - 1;
-  if (ending.had_first_token && pauses > 0) {
+  // n tokens of one sequence have n - 1 gaps between them.
+  const std::int64_t gaps = ending.output.count() / prediction.sequences - 1;
+  const Duration read = ending.decoding - ending.paused;
+  if (ending.had_first_token && gaps > 0 && read >= ending.paused) {
     load.per_token_correction =
-        learn(load.per_token_correction, ending.decoding / pauses, prediction.promised_per_token);
+        learn(load.per_token_correction, read / gaps, prediction.promised_per_token);
     load.measured_at = now;
   }
 

@@ -17,6 +17,9 @@
 // * With all slots busy a sequence decodes at the profile's
 //   `decode_tokens_per_second_full`, or at half its speed alone when that is
 //   not known; between the two the time per token grows evenly.
+// * Time in which the client took nothing is no time of the site's. It may have
+//   gone on writing meanwhile, so what is left is at least half of the whole,
+//   or the attempt teaches nothing of the time per token.
 // * A correction is measured over promised time, an exponential mean over the
 //   last attempts (weight 1/8), between 1/16 and 16. Where nothing is measured
 //   for a while it relaxes to 1, so that one bad hour does not bar a site for
@@ -58,6 +61,9 @@ struct Ending {
   bool had_first_token = false;
   Tokens output{0};      // of all its sequences; zero teaches nothing
   Duration decoding{0};  // from its first token to its last
+  // Of that, how long the site was not read from, for the client took nothing.
+  // Not negative, and no longer.
+  Duration paused{0};
 };
 
 class LoadBook {

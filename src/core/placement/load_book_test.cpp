@@ -107,6 +107,27 @@ TEST(LoadBook, WhatIsMeasuredCorrectsWhatIsForetold) {
   EXPECT_EQ(rounded_ms(foretell(placement).promised_first_token), 100);
 }
 
+// 100 tokens in 4 s, as promised twice over; for a while nobody took them. The
+// site may have gone on meanwhile, or not.
+TEST(LoadBook, TimeThatTheClientCostIsNotTheSites) {
+  const auto correction_after = [](Duration decoding, Duration paused) {
+    const Grid grid = one_offer(8);
+    Placement placement = grid.placement();
+    const Prediction prediction = foretell(placement);
+    placement.loads().started(kOffer, prediction);
+    placement.loads().first_token(kOffer, prediction, prediction.promised_first_token, kStart);
+    placement.loads().ended(
+        kOffer, prediction,
+        {.had_first_token = true, .output = Tokens(101), .decoding = decoding, .paused = paused},
+        kStart);
+    return placement.loads().of(kOffer).per_token_correction;
+  };
+  EXPECT_EQ(correction_after(seconds(7), seconds(3)), correction_after(seconds(4), Duration(0)));
+  EXPECT_NE(correction_after(seconds(8), seconds(4)), kOne);
+  EXPECT_EQ(correction_after(seconds(8), milliseconds(4'001)), kOne) << "too little was measured";
+  EXPECT_EQ(correction_after(seconds(8), seconds(8)), kOne);
+}
+
 // All were foretold with the same correction; each may move it an eighth of the
 // way to the truth and none beyond.
 TEST(LoadBook, ManyAttemptsUnderWayDoNotCorrectOneErrorManyTimes) {

@@ -8,6 +8,8 @@
 #include "core/dispatch/dispatch.h"
 #include "core/dispatch/event_codec.h"
 #include "core/dispatch/recording.h"
+#include "core/fleet/health_news.h"
+#include "core/fleet/site_slots.h"
 #include "core/ledger/budget.h"
 #include "drivers/replay/action_words.h"
 
@@ -45,6 +47,8 @@ class Checker {
   dispatch::RecordingStart start_;
   ledger::Ledger ledger_;
   ledger::Treasurer treasurer_;
+  fleet::SlotOwner slots_;
+  fleet::NobodyElse nobody_else_;
   std::vector<dispatch::SnapshotRef> snapshots_;
   std::unique_ptr<Dispatch> dispatch_;
   std::vector<bool> in_use_;  // slots
@@ -88,8 +92,10 @@ Status Checker::take(const dispatch::RecordedSnapshot& snapshot) {
   if (ledger_.restoring() || ledger_.epoch() == ledger::Epoch()) {
     return broken("the recorded ledger is not whole");
   }
-  dispatch_ = std::make_unique<Dispatch>(snapshots_.front(), ledger_, treasurer_, start_.options,
-                                         start_.at);
+  dispatch_ = std::make_unique<Dispatch>(
+      snapshots_.front(), ledger_,
+      dispatch::Ports{.budget = treasurer_, .slots = slots_, .health = nobody_else_},
+      start_.options, start_.at);
   return {};
 }
 

@@ -244,7 +244,7 @@ SimulationOptions swarm(std::uint64_t seed) {
   }
   options.dispatch.requests_max = random.chance_ppm(100'000) ? 4 : 256;
   options.dispatch.attempts_max = static_cast<std::uint8_t>(1 + random.below(6));
-  options.dispatch.world.waiting_per_slot = static_cast<std::int32_t>(random.below(17));
+  options.dispatch.waiting_per_slot = static_cast<std::int32_t>(random.below(17));
   return options;
 }
 

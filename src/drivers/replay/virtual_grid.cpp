@@ -52,7 +52,8 @@ VirtualGrid::VirtualGrid(dispatch::SnapshotRef snapshot, Director& director,
       random_(options.seed),
       ledger_(new_books(options.starts_at)),
       witness_(snapshot, new_books(options.starts_at), options.dispatch),
-      dispatch_(snapshot, ledger_, treasurer_, options.dispatch, clock_.now()),
+      dispatch_(snapshot, ledger_, {.budget = treasurer_, .slots = slots_, .health = nobody_else_},
+                options.dispatch, clock_.now()),
       exchanges_(options.dispatch.requests_max) {
   // The lowest slot is taken first.
   for (std::uint32_t slot = options.dispatch.requests_max; slot-- > 0;) free_slots_.push_back(slot);
@@ -336,7 +337,9 @@ VirtualGrid::Exchange* VirtualGrid::find(std::uint32_t slot, JobId job) {
 void VirtualGrid::happen(const ProbeReturns& returning) {
   // Indices of sites are a snapshot's, and it may have changed meanwhile.
   const auto site = dispatch_.snapshot().fleet.sites.find(sites_[returning.place].name);
-  if (site) tell(dispatch::SiteProbed{.site = *site, .healthy = returning.healthy});
+  if (!site) return;
+  tell(dispatch::SiteReported{
+      .site = *site, .finding = returning.healthy ? fleet::Finding::works : fleet::Finding::fails});
 }
 
 void VirtualGrid::happen(const WakeUp&) {

@@ -25,6 +25,8 @@
 #include "base/random.h"
 #include "core/dispatch/dispatch.h"
 #include "core/dispatch/recording.h"
+#include "core/fleet/health_news.h"
+#include "core/fleet/site_slots.h"
 #include "core/ledger/budget.h"
 #include "drivers/replay/attempt_watch.h"
 #include "drivers/replay/event_queue.h"
@@ -260,6 +262,8 @@ class VirtualGrid {
   EventQueue<Happening> queue_;
   Random random_;
   ledger::Treasurer treasurer_;
+  fleet::SlotOwner slots_;
+  fleet::NobodyElse nobody_else_;
   ledger::Ledger ledger_;
   Witness witness_;
   dispatch::Dispatch dispatch_;

@@ -207,7 +207,7 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   request->tried.push_back(action.permit.site());
   request->attempt_written = false;
   request->attempt_open = true;
-  request->offer = dispatch.snapshot_of(action.request).fleet.offers[action.offer].name;
+  request->site = dispatch.snapshot_of(action.request).fleet.sites[action.permit.site()].name;
   ++request->attempts;
   attempt_is_lawful(action, dispatch, now);
   attempt_is_in_time(action, dispatch, now);
@@ -308,21 +308,21 @@ void Witness::done(const Dispatch& dispatch) {
     complain("dispatch has booked what it told nobody");
   }
   if (books_.imbalance(options_.currency) != 0) complain("the accounts do not sum to zero");
-  if (++events_ % kEventsBetweenCounts == 0) attempts_are_counted(dispatch.world());
+  if (++events_ % kEventsBetweenCounts == 0) attempts_are_counted(dispatch);
 }
 
-void Witness::attempts_are_counted(const dispatch::World& world) {
-  const fleet::Fleet& fleet = world.snapshot->fleet;
-  std::vector<std::int32_t> attempts(fleet.sites.size(), 0);
+void Witness::attempts_are_counted(const Dispatch& dispatch) {
+  const auto& sites = dispatch.snapshot().fleet.sites;
+  std::vector<std::int32_t> attempts(sites.size(), 0);
   for (const Watched& request : watched_) {
     if (!request.open || !request.attempt_open) continue;
-    // An offer that a new snapshot has dropped is counted no more.
-    if (const auto offer = fleet.offers.find(request.offer)) {
-      ++attempts[fleet.offers[*offer].site.value()];
-    }
+    // A site that a new snapshot has dropped is not looked at any more.
+    if (const auto site = sites.find(request.site)) ++attempts[site->value()];
   }
-  if (attempts == world.attempts_at) return;
-  complain("the attempts open at a site are not those that are counted there");
+  for (std::size_t i = 0; i < attempts.size(); ++i) {
+    if (attempts[i] == dispatch.attempts_at(SiteId(i))) continue;
+    return complain("the attempts open at a site are not those that are counted there");
+  }
 }
 
 void Witness::quiet(const Dispatch& dispatch) {
@@ -337,10 +337,11 @@ void Witness::quiet(const Dispatch& dispatch) {
   for (std::size_t i = 0; i < snapshot_->tenants.keys.size(); ++i) {
     if (dispatch.rates().at_once(KeyId(i)) != 0) complain("a rate counts requests that are over");
   }
-  nothing_is_left(dispatch.world());
+  nothing_is_left(dispatch);
 }
 
-void Witness::nothing_is_left(const dispatch::World& world) {
+void Witness::nothing_is_left(const Dispatch& dispatch) {
+  const dispatch::World& world = dispatch.world();
   const fleet::Fleet& fleet = world.snapshot->fleet;
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
     const auto& load = world.placement.loads().of(id);
@@ -349,7 +350,7 @@ void Witness::nothing_is_left(const dispatch::World& world) {
     }
   });
   fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
-    if (world.attempts_at[id.value()] != 0 || world.health.of(id).trial != fleet::Trial::none) {
+    if (dispatch.attempts_at(id) != 0 || dispatch.health_of(id).trial != fleet::Trial::none) {
       complain(fmt::format("{} has attempts although nothing is under way", site.name));
     }
   });

@@ -72,7 +72,7 @@ class Witness {
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
     std::vector<SiteId> tried;
-    std::string offer;    // of the attempt under way
+    std::string site;     // of the attempt under way
     Tokens may_leave{0};  // of the attempt under way, by its last watermark
     Tokens released{0};
   };
@@ -94,8 +94,8 @@ class Witness {
            const dispatch::Dispatch& dispatch, Instant now);
   void bill_is_right(const dispatch::Record& record);
   void budgets_hold(std::string_view receivable);
-  void attempts_are_counted(const dispatch::World& world);
-  void nothing_is_left(const dispatch::World& world);
+  void attempts_are_counted(const dispatch::Dispatch& dispatch);
+  void nothing_is_left(const dispatch::Dispatch& dispatch);
 
   Watched& watched(dispatch::RequestRef request);
   // The request, if it is open and the event under way is about it.

@@ -243,7 +243,7 @@ void Session::stop(api::ProblemKind kind, std::string_view why) {
       reply_problem(exchange, told);
     }
   }
-  if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
+  if (in_dispatch_) tell_client_gone();
 }
 
 void Session::drop() {
@@ -260,7 +260,12 @@ void Session::on_drained(http::Exchange&) {
 
 void Session::on_client_gone(http::Exchange&) {
   exchange_ = nullptr;
-  if (in_dispatch_) shard_.tell(dispatch::ClientGone{.request = ref(), .usage = usage_so_far()});
+  if (in_dispatch_) tell_client_gone();
+}
+
+void Session::tell_client_gone() {
+  shard_.tell(dispatch::ClientGone{
+      .request = ref(), .usage = usage_so_far(), .paused = call_.paused_for()});
 }
 
 // --- What the site's socket says -------------------------------------------
@@ -410,6 +415,7 @@ void Session::end_attempt(answer::Failure failure) {
                                      .attempt = attempt_,
                                      .failure = failure,
                                      .usage = used ? usage_so_far() : Usage{},
+                                     .paused = call_.paused_for(),
                                      .retry_after = report_ ? report_->retry_after : std::nullopt});
 }
 

@@ -101,6 +101,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void wait_for_end();
   void attempt_over(engines::Step step);
   void end_attempt(answer::Failure failure);
+  void tell_client_gone();
   void watch_ran_out();
   void begin_stream(http::Exchange& exchange);
   void reply_whole(http::Exchange& exchange);

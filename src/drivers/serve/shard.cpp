@@ -28,10 +28,12 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       process_(metrics_.registry()),
       records_(kRecordsKept),
       random_(options_.random_seed),
-      dispatch_(setting_->snapshot, books_->ledger(), books_->treasurer(), options_.dispatch,
-                began),
+      dispatch_(setting_->snapshot, books_->ledger(),
+                {.budget = books_->treasurer(), .slots = slots_, .health = nobody_else_},
+                options_.dispatch, began),
       prober_([this](SiteId site, bool healthy) {
-        tell(dispatch::SiteProbed{.site = site, .healthy = healthy});
+        tell(dispatch::SiteReported{
+            .site = site, .finding = healthy ? fleet::Finding::works : fleet::Finding::fails});
       }),
       wake_(loop, [this] { tell(dispatch::Woke{}); }) {
   if (recorder_ != nullptr) recorder_->use(*setting_);

@@ -23,6 +23,8 @@
 #include "adapters/telemetry/process_metrics.h"
 #include "base/random.h"
 #include "core/dispatch/dispatch.h"
+#include "core/fleet/health_news.h"
+#include "core/fleet/site_slots.h"
 #include "drivers/serve/books.h"
 #include "drivers/serve/prober.h"
 #include "drivers/serve/record_ring.h"
@@ -116,6 +118,10 @@ class Shard {
   telemetry::ProcessMetrics process_;
   RecordRing records_;
   Random random_;
+  // This process is the only shard: its sites' slots are its own, and nobody
+  // else asks what it finds out.
+  fleet::SlotOwner slots_;
+  fleet::NobodyElse nobody_else_;
   dispatch::Dispatch dispatch_;
   dispatch::Actions actions_;
   // What waits for the turn's entries to be written, in order.

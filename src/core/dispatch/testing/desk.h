@@ -20,9 +20,15 @@ using Story = std::vector<std::string>;
 
 class Desk {
  public:
+  // The only shard there is.
   explicit Desk(Snapshot snapshot = small_grid(), DispatchOptions options = {})
+      : Desk(own_slots_, nobody_, std::move(snapshot), options) {}
+  // One of several. Requires: `slots` and `health` outlive it.
+  Desk(fleet::SiteSlots& slots, fleet::HealthNews& health, Snapshot snapshot = small_grid(),
+       DispatchOptions options = {})
       : ledger_(new_ledger()),
-        dispatch_(shared(std::move(snapshot)), ledger_, treasurer_, options, now_) {}
+        dispatch_(shared(std::move(snapshot)), ledger_,
+                  {.budget = treasurer_, .slots = slots, .health = health}, options, now_) {}
 
   // --- What happens. ---
 
@@ -105,6 +111,8 @@ class Desk {
         ledger_.balance_below(fmt::format("payable/{}/{}/", supplier, site), {{'E', 'U', 'R'}}));
   }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
+  // For the dispatch of the next start.
+  [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
   [[nodiscard]] Instant now() const { return now_; }
 
  private:
@@ -165,6 +173,8 @@ class Desk {
   Instant now_{.monotonic = MonotonicTime(1), .wall = day(0)};
   std::uint32_t next_slot_ = 0;
   ledger::Treasurer treasurer_;
+  fleet::SlotOwner own_slots_;
+  fleet::NobodyElse nobody_;
   ledger::Ledger ledger_;
   Dispatch dispatch_;
 };

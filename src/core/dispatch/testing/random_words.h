@@ -174,9 +174,11 @@ class RandomWords {
                             .attempt = static_cast<std::uint8_t>(below(256)),
                             .failure = one_of(answer::Failure::oversize),
                             .usage = usage(),
+                            .paused = quantity<Duration>(),
                             .retry_after = maybe_duration()};
-      case 4: return ClientGone{.request = request(), .usage = usage()};
-      case 5: return SiteProbed{.site = id<SiteId>(), .healthy = coin()};
+      case 4:
+        return ClientGone{.request = request(), .usage = usage(), .paused = quantity<Duration>()};
+      case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::fails)};
       default: return Woke();
     }
   }
