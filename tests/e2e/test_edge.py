@@ -266,6 +266,15 @@ def test_the_admin_listener_wants_its_token(scripted_grid: Gateway) -> None:
     assert status == 200 and b"# TYPE " in text
 
 
+def test_a_gateway_says_which_one_it_is(scripted_grid: Gateway) -> None:
+    from harness import get
+
+    assert get(scripted_grid.admin, "/readyz", scripted_grid.admin_headers) == (200, b"four-sites: ready\n")
+    metrics = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)[1]
+    assert b'hanse_build_info{gateway="four-sites",' in metrics
+    assert 'serving gateway="four-sites"' in scripted_grid.log_tail()
+
+
 def test_the_public_listener_shows_nothing_of_the_admin_one(scripted_grid: Gateway) -> None:
     from harness import get
 

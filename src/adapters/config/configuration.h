@@ -50,7 +50,7 @@ struct Address {
 
 // [gateway]: the gateway itself.
 struct GatewayOptions {
-  std::string name;
+  std::string name;                            // in metrics, the log and /readyz
   std::string currency;                        // ISO 4217; the books' and every price's
   std::vector<Address> listen;                 // at least one; tcp
   Address admin;                               // health, metrics, records
@@ -58,9 +58,8 @@ struct GatewayOptions {
   std::filesystem::path data_dir;              // the journal and the books
   std::filesystem::path tls_certificate_file;  // both or neither; empty: plain HTTP
   std::filesystem::path tls_key_file;
-  Duration drain_limit;    // open streams may finish for so long when asked to stop
-  std::string strategy;    // of placement
-  std::uint64_t seed = 0;  // of everything drawn by chance
+  Duration drain_limit;  // open streams may finish for so long when asked to stop
+  std::string strategy;  // of placement
 };
 
 // [http]: bounds on what a peer may make us hold, and for how long.

@@ -39,7 +39,6 @@ void read_options(Draft& draft, const Section& gateway) {
   options.tls_key_file = resolve(draft, gateway.get("tls_key_file"));
   options.drain_limit = gateway.duration("drain_limit");
   options.strategy = gateway.text("strategy");
-  options.seed = static_cast<std::uint64_t>(gateway.number("seed"));
 }
 
 void read_http(Draft& draft, const Section& http) {

@@ -31,7 +31,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::text,
      .fallback = "hanse",
      .example = "\"four-sites\"",
-     .meaning = "What this gateway is called in records and metrics."},
+     .meaning = "What this gateway is called, to tell several apart: in the label `gateway` of the "
+                "metric `hanse_build_info`, in the log's line `serving`, and in the answer of "
+                "`/readyz`."},
     {.path = "gateway.currency",
      .type = Type::currency,
      .presence = kRequired,
@@ -79,12 +81,6 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "\"round_robin\"",
      .meaning = "How one of the permitted sites is chosen: `cheapest_within_objective`, "
                 "`least_outstanding_tokens` or `round_robin`."},
-    {.path = "gateway.seed",
-     .type = Type::integer,
-     .fallback = "1",
-     .least = 0,
-     .example = "42",
-     .meaning = "The seed of all that is drawn by chance; the same seed draws the same."},
 
     {.path = "http",
      .type = Type::table,

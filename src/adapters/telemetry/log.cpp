@@ -242,6 +242,7 @@ LogField count(Literal key, std::int64_t count) { return LogField::of_number(key
 LogField duration(Literal key, Duration duration) { return LogField::of_duration(key, duration); }
 
 LogField path(std::string_view path) { return LogField::of_detail("path", path); }
+LogField gateway(std::string_view name) { return LogField::of_detail("gateway", name); }
 LogField detail(std::string_view sentence) { return LogField::of_detail("detail", sentence); }
 
 }  // namespace field

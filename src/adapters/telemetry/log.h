@@ -110,6 +110,7 @@ LogField duration(Literal key, Duration duration);  // `key` + "_ms"
 // reload, the message of an errno, a path. Never about a request. What looks
 // like a key is replaced, and it is cut after 1,000 bytes.
 LogField path(std::string_view path);
+LogField gateway(std::string_view name);  // its own name; a text of the configuration
 LogField detail(std::string_view sentence);
 
 }  // namespace field

@@ -1,5 +1,7 @@
 #include "drivers/serve/admin.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -105,7 +107,8 @@ class Admin::Waiting final : public http::ExchangeObserver {
   http::Exchange& exchange_;
 };
 
-Admin::Admin(Shard& shard, std::string token) : shard_(shard), token_(std::move(token)) {}
+Admin::Admin(Shard& shard, std::string gateway, std::string token)
+    : shard_(shard), gateway_(std::move(gateway)), token_(std::move(token)) {}
 Admin::~Admin() = default;
 
 void Admin::on_head(http::Exchange& exchange) {
@@ -156,11 +159,14 @@ bool Admin::in_time(const RecordRing::Entry& entry) const {
 }
 
 void Admin::ready(http::Exchange& exchange) const {
-  if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
+  const auto says = [&](int status, std::string_view what) {
+    reply(exchange, status, "text/plain", fmt::format("{}: {}\n", gateway_, what));
+  };
+  if (draining_) return says(503, "draining");
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
-    return reply(exchange, 503, "text/plain", books.error().message + "\n");
+    return says(503, books.error().message);
   }
-  reply(exchange, 200, "text/plain", "ready\n");
+  says(200, "ready");
 }
 
 void Admin::metrics(http::Exchange& exchange) const {

@@ -3,7 +3,8 @@
 // Unix socket, or on loopback with a token; never for tenants.
 //
 //   GET /healthz          200 while the process runs
-//   GET /readyz           200 while requests are taken; 503 with the reason
+//   GET /readyz           200 while requests are taken; 503 with the reason;
+//                         either behind the gateway's name
 //   GET /metrics          Prometheus text
 //   GET /records          the newest records, one line of JSON each
 //   GET /records/ID       one record with all reasons, as JSON; what is no longer
@@ -24,8 +25,9 @@ namespace hanse::serve {
 
 class Admin final : public http::Handler {
  public:
-  // An empty token asks for none: for Unix sockets, whose file has rights.
-  Admin(Shard& shard, std::string token);
+  // `gateway` is its name in the configuration. An empty token asks for none:
+  // for Unix sockets, whose file has rights.
+  Admin(Shard& shard, std::string gateway, std::string token);
   ~Admin() override;
 
   void on_head(http::Exchange& exchange) override;
@@ -49,7 +51,8 @@ class Admin final : public http::Handler {
   void look_up(http::Exchange& exchange, const ledger::RequestId& request, const RecordForm& form);
 
   Shard& shard_;
-  std::string token_;
+  const std::string gateway_;
+  const std::string token_;
   bool draining_ = false;
   // Each waits for the archive; by a number of its own, for its client may go
   // first.

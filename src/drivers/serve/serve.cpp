@@ -122,8 +122,10 @@ class Process {
 
     ShardOptions shard_options;
     fill_at_random(shard_options.random_seed);
-    shard_options.build = {
-        .version = std::string(kVersion), .commit = {}, .build = std::string(kBuild)};
+    shard_options.build = {.gateway = configuration.gateway.name,
+                           .version = std::string(kVersion),
+                           .commit = {},
+                           .build = std::string(kBuild)};
     shard_options.dispatch.currency =
         ledger::parse_currency(configuration.gateway.currency).value();
 
@@ -266,7 +268,7 @@ class Process {
 
     http::ServerOptions admin_options = server_options(configuration.http);
     admin_options.connections_max = 64;
-    admin_ = std::make_unique<Admin>(*shard_, *std::move(token));
+    admin_ = std::make_unique<Admin>(*shard_, configuration.gateway.name, *std::move(token));
     admin_server_ = std::make_unique<http::Server>(loop_, admin_options, *admin_);
     auto bound = admin_server_->listen(endpoint_of(configuration.gateway.admin));
     if (!bound) return std::unexpected(std::move(bound.error()));
@@ -287,7 +289,8 @@ class Process {
     for (const http::Endpoint& endpoint : bound_) {
       log_->info(
           "serving",
-          {telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
+          {telemetry::field::gateway(began_with_.gateway.name),
+           telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
     }
     log_->info("admin listener", {telemetry::field::address(admin_bound_.to_string())});
   }
