@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+#include <optional>
+#include <utility>
 
 #include "adapters/config/draft.h"
+#include "adapters/config/schema.h"
 #include "adapters/config/values.h"
 
 namespace hanse::config {
@@ -104,17 +106,15 @@ void read_currencies(Draft& draft, const Section& document) {
   });
 }
 
-// In the gateway's currency, rounded once, half to even.
-TokenPrice convert_price(Draft& draft, const Section& prices, TokenPrice price, Money rate) {
+// In the gateway's currency, rounded once, half to even; nothing when it is
+// more than a price may be.
+std::optional<TokenPrice> convert_price(TokenPrice price, Money rate) {
   const __int128 product = static_cast<__int128>(price.count()) * rate.count();
   __int128 quotient = product / kNanosPerUnit;
   const auto rest = static_cast<std::int64_t>(product % kNanosPerUnit);
   const bool odd = (quotient & 1) != 0;
   if (2 * rest > kNanosPerUnit || (2 * rest == kNanosPerUnit && odd)) ++quotient;
-  if (quotient > std::numeric_limits<std::int64_t>::max()) {
-    draft.report.error(prices.place(), {prices.path(), "at its rate this price is too large", ""});
-    return {};
-  }
+  if (quotient > kTokenPriceMax.count()) return std::nullopt;
   return TokenPrice(static_cast<std::int64_t>(quotient));
 }
 
@@ -140,9 +140,22 @@ std::optional<Money> rate_for(Draft& draft, const Section& prices) {
 
 TokenPrices read_prices(Draft& draft, const Section& prices) {
   const auto rate = rate_for(draft, prices);
+  bool told = false;
   const auto price = [&](std::string_view key) {
     const TokenPrice written(prices.number(key));
-    return rate ? convert_price(draft, prices, written, *rate) : written;
+    if (!rate) return written;
+    const auto converted = convert_price(written, *rate);
+    // The others are mostly copies of it, or too large for the same rate.
+    if (!converted && !std::exchange(told, true)) {
+      draft.report.error(
+          prices.get(key)->place,
+          {prices.path_of(key),
+           fmt::format("expected at most {} {} per million tokens, found {} at a rate of {}",
+                       to_decimal_per_million(kTokenPriceMax), draft.configuration.gateway.currency,
+                       to_decimal_per_million(written), to_decimal(*rate)),
+           "are the price and the rate right?"});
+    }
+    return converted.value_or(TokenPrice());
   };
   TokenPrices result;
   result[TokenKind::prompt] = price("prompt");

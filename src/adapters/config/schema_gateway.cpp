@@ -2,15 +2,18 @@
 #include <array>
 
 #include "adapters/config/schema.h"
+#include "base/money.h"
 
 namespace hanse::config {
 namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSecond = 1000 * kMillisecond;
+constexpr std::int64_t kDay = 24 * 3'600 * kSecond;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::int64_t kGiB = 1024 * kMiB;
+constexpr std::int64_t kTiB = 1024 * kGiB;
 
 constexpr Presence kRequired = Presence::required;
 
@@ -73,6 +76,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "30s",
      .least = 0,
+     .most = kDay,
      .example = "\"2m\"",
      .meaning = "When asked to stop, open requests may finish for so long."},
     {.path = "gateway.strategy",
@@ -112,6 +116,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::size,
      .fallback = "256MiB",
      .least = kMiB,
+     .most = kTiB,
      .example = "\"1GiB\"",
      .meaning = "All bodies and buffers that a shard holds at the same time. Past it new requests "
                 "are refused."},
@@ -127,12 +132,14 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "10s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"5s\"",
      .meaning = "For a client's TLS handshake."},
     {.path = "http.head_time_limit",
      .type = Type::duration,
      .fallback = "10s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"5s\"",
      .meaning = "From a request's first byte, or a new connection, to the end of the head. "
                 "Past it: 408."},
@@ -140,18 +147,21 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "60s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"2m\"",
      .meaning = "From the end of the head to the end of the body. Past it: 408."},
     {.path = "http.idle_time_limit",
      .type = Type::duration,
      .fallback = "75s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"30s\"",
      .meaning = "Between two requests on one connection; then it is closed."},
     {.path = "http.write_time_limit",
      .type = Type::duration,
      .fallback = "60s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"20s\"",
      .meaning = "A client that takes no byte of its answer for so long counts as gone."},
     {.path = "http.idle_connections_per_site_max",
@@ -186,6 +196,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "60s",
      .least = kSecond,
+     .most = 30 * kDay,
      .example = "\"10m\"",
      .meaning = "When the books are further behind the journal, new requests are refused until "
                 "they have caught up."},
@@ -205,6 +216,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "90d",
      .least = kSecond,
+     .most = 36'500 * kDay,
      .example = "\"180d\"",
      .meaning = "Older records are erased, file by file: at the latest when an eighth of this time "
                 "more has passed."},
@@ -212,6 +224,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::size,
      .fallback = "4GiB",
      .least = kMiB,
+     .most = 1024 * kTiB,
      .example = "\"20GiB\"",
      .meaning = "Past it the oldest records are erased before their time. The file that is being "
                 "written stays."},
@@ -246,6 +259,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {.path = "currency.<code>.rate",
      .type = Type::rate,
      .presence = kRequired,
+     .most = 1'000'000 * kNanosPerUnit,
      .unit = "gateway's currency for one unit",
      .example = "\"0.92\"",
      .meaning = "What one unit of it is worth in the gateway's currency; up to nine decimals."},
