@@ -79,6 +79,24 @@ struct HttpLimits {
   bool operator==(const HttpLimits&) const = default;
 };
 
+// [limits]: how much the gateway takes on, whoever asks.
+struct GatewayLimits {
+  std::uint32_t requests_max = 10'000;  // open ones of a shard
+  std::uint8_t attempts_max = 4;        // of one request
+
+  bool operator==(const GatewayLimits&) const = default;
+};
+
+// [health]: when a site counts as broken, and how soon it is tried again.
+struct HealthOptions {
+  std::int32_t soft_failures_to_open = 3;  // in a row
+  Duration pause_first = seconds(1);       // doubles with each failure
+  Duration pause_max = seconds(30);
+  Duration probe_interval = seconds(1);
+
+  bool operator==(const HealthOptions&) const = default;
+};
+
 // [ledger]: how safe, how late, how large.
 struct LedgerOptions {
   enum class Durability : std::uint8_t {
@@ -130,6 +148,8 @@ struct Configuration {
   limits::Tenants tenants;
   GatewayOptions gateway;
   HttpLimits http;
+  GatewayLimits limits;
+  HealthOptions health;
   LedgerOptions ledger;
   RecordOptions records;
   TelemetryOptions telemetry;

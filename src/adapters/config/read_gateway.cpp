@@ -1,4 +1,4 @@
-// [gateway], [http], [ledger], [records], [telemetry] and [currency.X].
+// [gateway], [http], [limits], [health], [ledger], [records], [telemetry] and [currency.X].
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -56,6 +56,21 @@ void read_http(Draft& draft, const Section& http) {
   limits.idle_time_limit = http.duration("idle_time_limit");
   limits.write_time_limit = http.duration("write_time_limit");
   limits.idle_connections_per_site_max = http.number("idle_connections_per_site_max");
+}
+
+void read_limits(Draft& draft, const Section& document) {
+  const Section limits = document.section("limits");
+  draft.configuration.limits = {
+      .requests_max = static_cast<std::uint32_t>(limits.number("requests_max")),
+      .attempts_max = static_cast<std::uint8_t>(limits.number("attempts_max")),
+  };
+  const Section health = document.section("health");
+  draft.configuration.health = {
+      .soft_failures_to_open = static_cast<std::int32_t>(health.number("soft_failures_to_open")),
+      .pause_first = health.duration("pause_first"),
+      .pause_max = health.duration("pause_max"),
+      .probe_interval = health.duration("probe_interval"),
+  };
 }
 
 void read_keeping(Draft& draft, const Section& document) {
@@ -170,6 +185,7 @@ void read_gateway(Draft& draft) {
   const Section document = top(draft);
   read_options(draft, document.section("gateway"));
   read_http(draft, document.section("http"));
+  read_limits(draft, document);
   read_keeping(draft, document);
   read_telemetry(draft, document.section("telemetry"));
   read_currencies(draft, document);

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSecond = 1000 * kMillisecond;
-constexpr std::int64_t kDay = 24 * 3'600 * kSecond;
+constexpr std::int64_t kHour = 3'600 * kSecond;
+constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::int64_t kGiB = 1024 * kMiB;
@@ -172,6 +173,67 @@ constexpr auto kKeys = std::to_array<Key>({
      .unit = "connections",
      .example = "32",
      .meaning = "Connections kept open to a site while no request uses them."},
+
+    {.path = "limits",
+     .type = Type::table,
+     .fallback = "defaults",
+     .meaning = "How much the gateway takes on, whoever asks. What each tenant may is in its own "
+                "`limits`."},
+    {.path = "limits.requests_max",
+     .type = Type::integer,
+     .fallback = "10000",
+     .least = 1,
+     .most = 65'536,
+     .unit = "requests",
+     .example = "2000",
+     .meaning =
+         "Open requests of a shard. Past it new ones are refused with 503, to be tried again "
+         "shortly."},
+    {.path = "limits.attempts_max",
+     .type = Type::integer,
+     .fallback = "4",
+     .least = 1,
+     .most = 8,
+     .unit = "attempts",
+     .example = "2",
+     .meaning = "Sites that are asked for one request at most, one after the other."},
+
+    {.path = "health",
+     .type = Type::table,
+     .fallback = "defaults",
+     .meaning = "When a site counts as broken, and how soon it is tried again. A site that cannot "
+                "be reached is left out at once, one that answers badly after some failures."},
+    {.path = "health.soft_failures_to_open",
+     .type = Type::integer,
+     .fallback = "3",
+     .least = 1,
+     .most = 1'000,
+     .unit = "failures",
+     .example = "5",
+     .meaning = "So many bad answers in a row and the site is left out."},
+    {.path = "health.pause_first",
+     .type = Type::duration,
+     .fallback = "1s",
+     .least = kMillisecond,
+     .most = kHour,
+     .example = "\"500ms\"",
+     .meaning = "For so long it is left out then, until one request may try it. Each failure in a "
+                "row doubles the pause; a good probe ends it."},
+    {.path = "health.pause_max",
+     .type = Type::duration,
+     .fallback = "30s",
+     .least = kMillisecond,
+     .most = kDay,
+     .example = "\"2m\"",
+     .meaning = "The longest such pause."},
+    {.path = "health.probe_interval",
+     .type = Type::duration,
+     .fallback = "1s",
+     .least = 100 * kMillisecond,
+     .most = kHour,
+     .example = "\"5s\"",
+     .meaning = "How often sites are asked whether they are well, where their engine has a page "
+                "for that."},
 
     {.path = "ledger",
      .type = Type::table,

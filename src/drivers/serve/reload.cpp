@@ -40,6 +40,8 @@ std::vector<std::string_view> keys_that_wait(const config::Configuration& before
       .look("gateway.admin", old.admin, next.admin)
       .look("gateway.admin_token_file", old.admin_token_file, next.admin_token_file)
       .look("http", before.http, now.http)
+      .look("limits", before.limits, now.limits)
+      .look("health", before.health, now.health)
       .look("ledger", before.ledger, now.ledger)
       .look("telemetry", before.telemetry, now.telemetry)
       .keys();

@@ -67,6 +67,19 @@ http::ServerOptions server_options(const config::HttpLimits& limits) {
   return options;
 }
 
+dispatch::DispatchOptions dispatch_options(const config::Configuration& configuration) {
+  // The configuration has checked what dispatch requires.
+  dispatch::DispatchOptions options;
+  options.currency = ledger::parse_currency(configuration.gateway.currency).value();
+  options.requests_max = configuration.limits.requests_max;
+  options.attempts_max = configuration.limits.attempts_max;
+  options.probe_every = configuration.health.probe_interval;
+  options.world.health = {.soft_failures_to_open = configuration.health.soft_failures_to_open,
+                          .pause_first = configuration.health.pause_first,
+                          .pause_max = configuration.health.pause_max};
+  return options;
+}
+
 Result<std::shared_ptr<const http::TlsContext>> listener_tls(
     const config::GatewayOptions& gateway) {
   if (gateway.tls_certificate_file.empty()) return std::shared_ptr<const http::TlsContext>();
@@ -126,8 +139,7 @@ class Process {
                            .version = std::string(kVersion),
                            .commit = {},
                            .build = std::string(kBuild)};
-    shard_options.dispatch.currency =
-        ledger::parse_currency(configuration.gateway.currency).value();
+    shard_options.dispatch = dispatch_options(configuration);
 
     auto books = open_books(configuration);
     if (!books) return std::unexpected(std::move(books.error()));
