@@ -12,7 +12,19 @@ import time
 import openai
 import pytest
 from asking import MODEL, SAY_HI
-from harness import ACME, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
+from harness import (
+    ACME,
+    Gateway,
+    Request,
+    Script,
+    ScriptedEngine,
+    Wire,
+    chunk,
+    free_port,
+    get,
+    render_config,
+    until,
+)
 
 Engines = dict[str, ScriptedEngine]
 
@@ -85,6 +97,21 @@ def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, scr
     release.set()
     assert are_whole(streams.texts())
     assert scripted_grid.process.wait(20) == 0
+
+
+def test_a_request_that_does_not_come_does_not_hold_up_the_end(scripted_grid: Gateway) -> None:
+    with scripted_grid.connect() as head, scripted_grid.connect() as body:
+        head.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+        body.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ACME}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
+        )
+        assert get(scripted_grid.origin, "/v1/models")[0] == 401  # what came before has been read
+        scripted_grid.process.send_signal(signal.SIGTERM)
+        assert scripted_grid.process.wait(5) == 0
+        for connection in (head, body):
+            reply = connection.recv(65536)
+            assert reply.startswith(b"HTTP/1.1 503 ") and b'"code":"draining"' in reply
 
 
 def test_a_new_configuration_is_taken_without_dropping_a_request(

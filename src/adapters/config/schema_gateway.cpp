@@ -79,7 +79,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = 0,
      .most = kDay,
      .example = "\"2m\"",
-     .meaning = "When asked to stop, open requests may finish for so long."},
+     .meaning = "When asked to stop, open requests may finish for so long. One that is not wholly "
+                "there is waited for as long as no second passes without a byte of its body, and "
+                "a second for its head."},
     {.path = "gateway.strategy",
      .type = Type::text,
      .fallback = "cheapest_within_objective",
@@ -128,7 +130,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 10'000'000,
      .unit = "connections",
      .example = "50000",
-     .meaning = "Open connections from clients."},
+     .meaning =
+         "Open connections from clients. Past it the one that has idled longest makes room for "
+         "a new one; if none idles, the new one is told 503, or closed under TLS, at once."},
     {.path = "http.tls_handshake_time_limit",
      .type = Type::duration,
      .fallback = "10s",
