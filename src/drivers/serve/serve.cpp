@@ -235,7 +235,7 @@ class Process {
                    fmt::format("the data directory {} cannot be made: {}",
                                configuration.gateway.data_dir.string(), trouble.message())});
     }
-    auto books = Books::open(*disk_, options, wall_now());
+    auto books = Books::open(*disk_, options, loop_.read_clock());
     if (!books) return books;
     const journal::RecoveryReport& found = (*books)->journal().recovery();
     log_->info(
