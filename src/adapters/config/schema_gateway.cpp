@@ -285,7 +285,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 36'500 * kDay,
      .example = "\"180d\"",
      .meaning = "Older records are erased, file by file: at the latest when an eighth of this time "
-                "more has passed."},
+                "more has passed. A configuration goes with the last record that cites it."},
     {.path = "records.bytes_max",
      .type = Type::size,
      .fallback = "4GiB",

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "adapters/http/server.h"
+#include "drivers/serve/kept_records.h"
 #include "drivers/serve/shard.h"
 
 namespace hanse::serve {
@@ -46,13 +47,15 @@ class Admin final : public http::Handler {
   [[nodiscard]] bool may(const http::RequestHead& head) const;
   void ready(http::Exchange& exchange) const;
   void metrics(http::Exchange& exchange) const;
-  void newest_records(http::Exchange& exchange) const;
+  Result<telemetry::RecordView> view_of_newest(const RecordRing::Entry& entry);
+  void newest_records(http::Exchange& exchange);
   void one_record(http::Exchange& exchange, std::string_view id, std::string_view query);
   void look_up(http::Exchange& exchange, const ledger::RequestId& request, const RecordForm& form);
 
   Shard& shard_;
   const std::string gateway_;
   const std::string token_;
+  RecordViewer viewer_;
   bool draining_ = false;
   // Each waits for the archive; by a number of its own, for its client may go
   // first.

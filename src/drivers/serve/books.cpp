@@ -66,11 +66,14 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
   books->may_tell_ = true;
   books->tell_keeper();
   books->segment_ = books->journal_->segment();
-  books->archive_ =
-      std::make_unique<RecordArchive>(disk, RecordArchiveOptions{.files = options.files,
-                                                                 .rule = options.records,
-                                                                 .now = options.now,
-                                                                 .on_erased = options.on_erased});
+  books->archive_ = std::make_unique<RecordArchive>(
+      disk,
+      RecordArchiveOptions{.files = options.files,
+                           .rule = options.records,
+                           .now = options.now,
+                           .on_erased = options.on_erased,
+                           .on_snapshots_erased = options.on_snapshots_erased},
+      options.running);
   return books;
 }
 

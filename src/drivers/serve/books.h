@@ -22,6 +22,7 @@
 #include "adapters/storage/books.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "core/dispatch/snapshot.h"
 #include "core/ledger/budget.h"
 #include "core/ledger/entry.h"
 #include "core/ledger/entry_stream.h"
@@ -40,6 +41,9 @@ struct BooksOptions {
   std::function<WallTime()> now;  // the wall clock, for the records' time
   // What an erasure of records came to; called by a thread of its own.
   std::function<void(const Result<journal::RetentionReport>&)> on_erased{};
+  std::function<void(const Result<std::int64_t>&)> on_snapshots_erased{};  // the same
+  // The configuration that records are about to cite, or null.
+  dispatch::SnapshotRef running{};
 };
 
 class Books {

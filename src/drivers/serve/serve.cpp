@@ -141,7 +141,7 @@ class Process {
                            .build = std::string(kBuild)};
     shard_options.dispatch = dispatch_options(configuration);
 
-    auto books = open_books(configuration);
+    auto books = open_books(configuration, (*setting)->snapshot);
     if (!books) return std::unexpected(std::move(books.error()));
     const Status kept = keep_snapshot(books_files(configuration.gateway.data_dir),
                                       configuration.digest, loaded.canonical);
@@ -193,6 +193,17 @@ class Process {
     }
   }
 
+  // On the archive's thread.
+  void snapshots_erased(const Result<std::int64_t>& erased) const {
+    if (!erased) {
+      log_->warning("configurations that no record cites cannot be erased; it is tried again",
+                    {telemetry::field::detail(erased.error().message)});
+    } else if (*erased != 0) {
+      log_->info("configurations that no record cites any more erased",
+                 {telemetry::field::count("files", *erased)});
+    }
+  }
+
   // Times in the books never go backwards, whatever the machine's clock does
   // between two starts.
   void go_on_from(WallTime booked_last) {
@@ -206,13 +217,16 @@ class Process {
     loop_.raise_wall(booked_last);
   }
 
-  Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
+  Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration,
+                                            dispatch::SnapshotRef running) {
     const BooksFiles files = books_files(configuration.gateway.data_dir);
     BooksOptions options;
     options.files = files;
     options.records = retention_rule(configuration);
     options.now = wall_now;
     options.on_erased = [this](const auto& report) { records_erased(report); };
+    options.on_snapshots_erased = [this](const auto& erased) { snapshots_erased(erased); };
+    options.running = std::move(running);
     options.journal.segment_bytes =
         static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
     options.journal.payload_segment_bytes = payload_segment_bytes_for(options.records.bytes_max);
@@ -352,6 +366,7 @@ class Process {
     if (!setting) return reload_refused(setting.error().message);
     auto tls = listener_tls(loaded.configuration->gateway);
     if (!tls) return reload_refused(tls.error().message);
+    shard_->books().archive().use((*setting)->snapshot);
     const Status kept = keep_snapshot(books_files(loaded.configuration->gateway.data_dir),
                                       loaded.configuration->digest, loaded.canonical);
     if (!kept) return reload_refused(kept.error().message);
