@@ -146,6 +146,41 @@ def test_a_log_that_was_moved_away_is_begun_anew(scripted: Engines, tmp_path: pa
         gateway.stop()
 
 
+def test_at_debug_the_log_follows_a_request_from_site_to_site(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    urls = {name: engine.url for name, engine in scripted.items()}
+    more = '\n[telemetry]\nlog_level = "debug"\n'
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text + more))
+
+    def fails(_: Request, wire: Wire) -> None:
+        wire.reply(500, b'{"error":{"message":"no"}}')
+
+    scripted["ashburn"].script = fails
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0, timeout=30) as client:
+            reply = client.chat.completions.with_raw_response.create(model=MODEL, messages=SAY_HI)
+        assert get(gateway.origin, "/v1/models")[0] == 401
+        request, site = reply.headers["x-request-id"], reply.headers["hanse-site"]
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: "configuration reloaded" in gateway.log_tail(), "the reload is logged")
+        log = gateway.log_tail()
+        lines = [line.partition(request)[2] for line in log.splitlines() if request in line]
+        lines = [line for line in lines if line and "http_status" not in line]
+        assert len(lines) == 5 and site != "ashburn"
+        assert lines[0].startswith(" attempt=1 site=ashburn first_token_limit_ms=")
+        assert lines[1].startswith(" attempt=1 site=ashburn outcome=") and "answered" not in lines[1]
+        assert lines[2].startswith(f" attempt=2 site={site} first_token_limit_ms=")
+        assert lines[3].startswith(f" attempt=2 site={site} outcome=answered first_token_ms=")
+        assert lines[4].startswith(" outcome=answered attempts=2 took_ms=")
+        for said in (
+            "request turned away outcome=",
+            "site probed site=hamburg outcome=well",
+            "sites=4 sites_with_connections_kept=4",
+        ):
+            assert said in log, said
+    finally:
+        gateway.stop()
+
+
 def test_a_bad_configuration_is_refused_and_the_old_one_kept(
     scripted_grid: Gateway, scripted_client: openai.OpenAI
 ) -> None:

@@ -304,7 +304,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "info",
      .words = "debug info warning error",
      .example = "\"warning\"",
-     .meaning = "The least that is worth a line in the log."},
+     .meaning =
+         "The least that is worth a line in the log. `debug` has some lines for each request: "
+         "ids, sites, outcomes and durations, never content."},
     {.path = "telemetry.log_format",
      .type = Type::choice,
      .fallback = "text",

@@ -237,6 +237,7 @@ LogField snapshot(const Sha256& digest) {
 LogField failure(answer::Failure failure) {
   return LogField::of_name("failure", to_string(failure));
 }
+LogField outcome(std::string_view word) { return LogField::of_name("outcome", word); }
 LogField http_status(std::int32_t status) { return LogField::of_number("http_status", status); }
 LogField count(Literal key, std::int64_t count) { return LogField::of_number(key, count); }
 LogField duration(Literal key, Duration duration) { return LogField::of_duration(key, duration); }

@@ -100,6 +100,7 @@ LogField address(std::string_view address);  // of a listener: "127.0.0.1:8411"
 LogField request(const ledger::RequestId& id);
 LogField snapshot(const Sha256& digest);  // its first 12 digits
 LogField failure(answer::Failure failure);
+LogField outcome(std::string_view word);  // one of ours
 LogField http_status(std::int32_t status);
 
 // Any number, under a name that stands in the source.

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -371,10 +372,30 @@ class Process {
                                       loaded.configuration->digest, loaded.canonical);
     if (!kept) return reload_refused(kept.error().message);
     if (*tls != nullptr) server_->set_tls(*std::move(tls));
+    trace_reload(*shard_->setting(), **setting);
     shard_->adopt(*std::move(setting));
     shard_->books().archive().set_rule(retention_rule(*loaded.configuration));
     log_->info("configuration reloaded",
                {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
+  }
+
+  void trace_reload(const Setting& before, const Setting& now) const {
+    if (!log_->writes(telemetry::LogLevel::debug)) return;
+    const auto kept = std::ranges::count_if(now.upstreams, [&](const auto& upstream) {
+      return std::ranges::find(before.upstreams, upstream) != before.upstreams.end();
+    });
+    const auto count = [](telemetry::Literal what, std::size_t rows) {
+      return telemetry::field::count(what, static_cast<std::int64_t>(rows));
+    };
+    log_->debug("configuration before", {telemetry::field::snapshot(before.snapshot->digest),
+                                         count("sites", before.snapshot->fleet.sites.size()),
+                                         count("keys", before.snapshot->tenants.keys.size())});
+    log_->debug("configuration now", {telemetry::field::snapshot(now.snapshot->digest),
+                                      count("sites", now.snapshot->fleet.sites.size()),
+                                      telemetry::field::count("sites_with_connections_kept", kept),
+                                      count("offers", now.snapshot->fleet.offers.size()),
+                                      count("tenants", now.snapshot->tenants.tenants.size()),
+                                      count("keys", now.snapshot->tenants.keys.size())});
   }
 
   void reload_refused(std::string_view why) {

@@ -408,6 +408,7 @@ void Session::end_attempt(answer::Failure failure) {
                                      .failure = failure,
                                      .usage = used ? usage_so_far() : Usage{},
                                      .retry_after = report_ ? report_->retry_after : std::nullopt});
+  shard_.trace().attempt_ended(shard_.record(ref()), attempt_, *admission_.setting->snapshot);
 }
 
 // --- Words -----------------------------------------------------------------
