@@ -21,7 +21,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::kGet;
 using testing::LoopThread;
-using ::testing::Not;
 using testing::Notes;
 using testing::Peer;
 using testing::ServerTest;
