@@ -142,7 +142,7 @@ BENCHMARK(walk_cursor)->Arg(0)->Arg(355)->Arg(262'144)->Arg(16 << 20);
 
 // On-Demand validates only what it reads, so every value is read.
 void walk_value(simdjson::ondemand::value value) {
-  switch (value.type()) {
+  switch (value.type().value()) {
     case simdjson::ondemand::json_type::object:
       for (auto field : value.get_object()) {
         benchmark::DoNotOptimize(field.unescaped_key().value());

@@ -4,12 +4,33 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import resource
 import subprocess
 import sys
+import tempfile
 import unittest
 
 BINARY = ""
+
+
+# A file without an end must not take all the memory there is.
+MEMORY_BYTES_MAX = 512 << 20
+DEADLINE_SECONDS = 20
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """How it ends, whatever it ends with; an error if it does not."""
+    memory = (resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    return subprocess.run(
+        [BINARY, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_SECONDS,
+        preexec_fn=lambda: resource.setrlimit(*memory),
+    )
 
 
 def hanse(*arguments: str) -> str:
@@ -41,6 +62,49 @@ class Commands(unittest.TestCase):
             if verb not in (("serve",), ("keys",), ("books",)):
                 with self.subTest(" ".join(verb)):
                     self.assertIn("--json", hanse(*verb, "--help"))
+
+    def test_a_wrong_command_line_ends_with_2_and_the_nearest_right_word(self) -> None:
+        for line, said in (
+            ("serv x.toml", "hanse: there is no verb 'serv': did you mean 'serve'?"),
+            ("books balnce -c x.toml", "hanse books: there is no verb 'balnce': did you mean 'balance'?"),
+            ("check --jsn x.toml", "hanse check: there is no option '--jsn': did you mean '--json'?"),
+            ("books balance --confg=x", "hanse books balance: there is no option '--confg': did you mean '--config'?"),
+            ("--versoin", "hanse: there is no option '--versoin': did you mean '--version'?"),
+            ("", "hanse: a verb is missing: it may be one of serve, check,"),
+            ("keys", "hanse keys: a verb is missing: it may be new"),
+            ("check", "hanse check: FILE is required"),
+            ("check /nowhere/x.toml", "hanse check: FILE: File does not exist: /nowhere/x.toml"),
+            ("version more", "hanse version: 'more' is one word too many"),
+            ("books journal -c /dev/null --limit many", "hanse books journal: Could not convert: --limit = many"),
+            ("replay --recording /dev/null", "hanse replay: --check is required"),
+        ):
+            with self.subTest(line):
+                done = run(*line.split())
+                self.assertIn(said, done.stderr)
+                self.assertIn(" --help` shows what there is\n", done.stderr)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+
+    def test_help_says_what_its_exit_status_means(self) -> None:
+        self.assertIn("Exit status:\n  0: done\n", hanse("--help"))
+
+    def test_what_is_no_file_is_refused_at_once(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            pipe, large = f"{folder}/pipe", f"{folder}/large.toml"
+            os.mkfifo(pipe)
+            with open(large, "wb") as file:
+                file.truncate(1 << 30)
+            for name, why in (
+                (pipe, "it is a pipe"),
+                ("/dev/zero", "it is a device"),
+                (large, "it is larger than 67108864 bytes"),
+            ):
+                for verb in (["check"], ["serve"], ["books", "verify", "-c"]):
+                    with self.subTest(f"{verb[0]} {name}"):
+                        done = run(*verb, name)
+                        self.assertIn(f"cannot read this file: {why}", done.stderr)
+                        self.assertEqual(done.returncode, 2)
+            self.assertIn("File is actually a directory", run("check", folder).stderr)
+            self.assertEqual(run("replay", "--check", "--recording", pipe).returncode, 2)
 
     def test_the_version_is_the_same_for_people_and_programs(self) -> None:
         said = json.loads(hanse("version", "--json"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 import select
 import socket
 import threading
 
 import pytest
-from harness import ACME, Gateway, ScriptedEngine, Wire, answering, until
+from harness import ACME, Gateway, ScriptedEngine, Wire, answering, render_config, until
 
 Engines = dict[str, ScriptedEngine]
 
@@ -264,6 +265,41 @@ def test_the_admin_listener_wants_its_token(scripted_grid: Gateway) -> None:
     assert get(scripted_grid.admin, "/metrics", {"Authorization": f"Bearer {ACME}"})[0] == 401
     status, text = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)
     assert status == 200 and b"# TYPE " in text
+
+
+def test_a_gateway_says_which_one_it_is(scripted_grid: Gateway) -> None:
+    from harness import get
+
+    assert get(scripted_grid.admin, "/readyz", scripted_grid.admin_headers) == (200, b"four-sites: ready\n")
+    metrics = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)[1]
+    assert b'hanse_build_info{gateway="four-sites",' in metrics
+    assert 'serving gateway="four-sites"' in scripted_grid.log_tail()
+
+
+def test_past_its_connections_a_new_client_is_told_at_once(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text + "\n[http]\nconnections_max = 1\n"))
+
+    def told() -> bytes:
+        with gateway.connect() as connection:
+            connection.settimeout(5)
+            return read_all(connection)
+
+    left = threading.Event()
+    for engine in scripted.values():
+        engine.script = lambda request, wire: (left.wait(20), answering("late")(request, wire))
+    try:
+        with gateway.connect() as first:
+            first.sendall(good())
+            until(lambda: asked(scripted), "the first client is being served")
+            for _ in range(3):
+                reply = told()
+                assert reply.startswith(b"HTTP/1.1 503 ") and b'"code":"overloaded"' in reply
+            left.set()
+            assert read_replies(first, 1)[0][0] == 200
+    finally:
+        left.set()
+        gateway.stop()
 
 
 def test_the_public_listener_shows_nothing_of_the_admin_one(scripted_grid: Gateway) -> None:

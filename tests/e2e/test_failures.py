@@ -534,3 +534,51 @@ def test_a_whole_answer_without_end_is_given_up(scripted: Engines, scripted_clie
     assert caught.value.status_code == 502
     assert gone.wait(20), "an engine still writes for nobody"
 
+
+
+def test_the_files_say_how_often_is_tried_and_when_a_site_is_left_out(
+    scripted: Engines, tmp_path: pathlib.Path
+) -> None:
+    more = """
+[limits]
+attempts_max = 1
+requests_max = 1
+[health]
+soft_failures_to_open = 1
+pause_first = "1h"
+pause_max = "1h"
+probe_interval = "1h"
+"""
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text + more))
+    left = threading.Event()
+
+    def waits(_: Request, wire: Wire) -> None:
+        left.wait(20)
+        status(500)(_, wire)
+
+    try:
+        client = openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0, timeout=30)
+        all_do(scripted, waits)
+        replies: list[openai.APIStatusError] = []
+
+        def ask() -> None:
+            with pytest.raises(openai.APIStatusError) as failed:
+                client.chat.completions.create(model=MODEL, messages=SAY_HI)
+            replies.append(failed.value)
+
+        first = threading.Thread(target=ask)
+        first.start()
+        until(lambda: asked(scripted), "a site has been asked")
+        ask()
+        assert replies[0].status_code == 503 and "as many open requests as it may" in replies[0].message
+        left.set()
+        first.join()
+        assert replies[1].response.headers["hanse-attempts"] == "1"
+        for _ in range(2 * len(scripted)):
+            ask()
+        assert len(asked(scripted)) > 1
+        assert all(len(engine.requests) <= 1 for engine in scripted.values()), "it was left out"
+    finally:
+        left.set()
+        gateway.stop()

@@ -15,7 +15,20 @@ import time
 import openai
 import pytest
 from asking import MODEL, SAY_HI
-from harness import ACME, BINARY, Gateway, Request, Script, ScriptedEngine, Wire, chunk, free_port, render_config, until
+from harness import (
+    ACME,
+    BINARY,
+    Gateway,
+    Request,
+    Script,
+    ScriptedEngine,
+    Wire,
+    chunk,
+    free_port,
+    get,
+    render_config,
+    until,
+)
 
 Engines = dict[str, ScriptedEngine]
 
@@ -90,6 +103,21 @@ def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, scr
     assert scripted_grid.process.wait(20) == 0
 
 
+def test_a_request_that_does_not_come_does_not_hold_up_the_end(scripted_grid: Gateway) -> None:
+    with scripted_grid.connect() as head, scripted_grid.connect() as body:
+        head.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+        body.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ACME}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
+        )
+        assert get(scripted_grid.origin, "/v1/models")[0] == 401  # what came before has been read
+        scripted_grid.process.send_signal(signal.SIGTERM)
+        assert scripted_grid.process.wait(5) == 0
+        for connection in (head, body):
+            reply = connection.recv(65536)
+            assert reply.startswith(b"HTTP/1.1 503 ") and b'"code":"draining"' in reply
+
+
 def test_a_new_configuration_is_taken_without_dropping_a_request(
     scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
 ) -> None:
@@ -161,6 +189,41 @@ def test_few_descriptors_lower_the_bound_on_clients(scripted: Engines, tmp_path:
     finally:
         for connection in idle:
             connection.close()
+        gateway.stop()
+
+
+def test_at_debug_the_log_follows_a_request_from_site_to_site(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    urls = {name: engine.url for name, engine in scripted.items()}
+    more = '\n[telemetry]\nlog_level = "debug"\n'
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text + more))
+
+    def fails(_: Request, wire: Wire) -> None:
+        wire.reply(500, b'{"error":{"message":"no"}}')
+
+    scripted["ashburn"].script = fails
+    try:
+        with openai.OpenAI(base_url=gateway.url, api_key=ACME, max_retries=0, timeout=30) as client:
+            reply = client.chat.completions.with_raw_response.create(model=MODEL, messages=SAY_HI)
+        assert get(gateway.origin, "/v1/models")[0] == 401
+        request, site = reply.headers["x-request-id"], reply.headers["hanse-site"]
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: "configuration reloaded" in gateway.log_tail(), "the reload is logged")
+        log = gateway.log_tail()
+        lines = [line.partition(request)[2] for line in log.splitlines() if request in line]
+        lines = [line for line in lines if line and "http_status" not in line]
+        assert len(lines) == 5 and site != "ashburn"
+        assert lines[0].startswith(" attempt=1 site=ashburn first_token_limit_ms=")
+        assert lines[1].startswith(" attempt=1 site=ashburn outcome=") and "answered" not in lines[1]
+        assert lines[2].startswith(f" attempt=2 site={site} first_token_limit_ms=")
+        assert lines[3].startswith(f" attempt=2 site={site} outcome=answered first_token_ms=")
+        assert lines[4].startswith(" outcome=answered attempts=2 took_ms=")
+        for said in (
+            "request turned away outcome=",
+            "site probed site=hamburg outcome=well",
+            "sites=4 sites_with_connections_kept=4",
+        ):
+            assert said in log, said
+    finally:
         gateway.stop()
 
 

@@ -245,3 +245,37 @@ def test_a_shorter_retention_holds_after_a_reload(scripted: Engines, tmp_path: p
         assert "has been erased" in refused(gateway, first)
     finally:
         gateway.stop()
+
+
+def test_a_configuration_goes_when_no_record_cites_it(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    urls = {name: engine.url for name, engine in scripted.items()}
+    config = render_config(tmp_path, urls, lambda text: text + '\n[records]\nretention = "2s"\n')
+    gateway = Gateway(config)
+
+    def kept() -> int:
+        return len(list(tmp_path.rglob("snapshots/*.toml")))
+
+    try:
+        first = ask(gateway)
+        gateway.stop()
+        text = config.read_text()
+        config.write_text(text.replace('name = "four-sites"', 'name = "five-sites"'))
+        gateway.start()
+        assert kept() == 2
+        explain(gateway, first)  # its record is there, and so is the old configuration
+        newest = first
+
+        def erased() -> bool:
+            nonlocal newest
+            newest = ask(gateway)  # a new segment, so that the old record's may go
+            return kept() == 1
+
+        until(erased, "the old configuration is erased", 60)
+        assert "configurations that no record cites any more erased" in gateway.log_tail()
+        assert "has been erased" in refused(gateway, first)
+        explain(gateway, newest)
+        gateway.stop()
+        gateway.start()
+        assert kept() == 1
+    finally:
+        gateway.stop()

@@ -90,6 +90,18 @@ void check_gateway(Draft& draft) {
                                     body->text, retained->text),
                         ""});
   }
+
+  const Section health = document.section("health");
+  const Node* first = health.get("pause_first");
+  const Node* longest = health.get("pause_max");
+  if (first != nullptr && longest != nullptr && longest->number < first->number) {
+    draft.report.error(
+        longest->place,
+        {health.path_of("pause_max"),
+         fmt::format("expected at least the first pause (pause_first is {}), found {}", first->text,
+                     longest->text),
+         ""});
+  }
 }
 
 }  // namespace hanse::config

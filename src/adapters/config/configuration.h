@@ -50,7 +50,7 @@ struct Address {
 
 // [gateway]: the gateway itself.
 struct GatewayOptions {
-  std::string name;
+  std::string name;                            // in metrics, the log and /readyz
   std::string currency;                        // ISO 4217; the books' and every price's
   std::vector<Address> listen;                 // at least one; tcp
   Address admin;                               // health, metrics, records
@@ -58,9 +58,8 @@ struct GatewayOptions {
   std::filesystem::path data_dir;              // the journal and the books
   std::filesystem::path tls_certificate_file;  // both or neither; empty: plain HTTP
   std::filesystem::path tls_key_file;
-  Duration drain_limit;    // open streams may finish for so long when asked to stop
-  std::string strategy;    // of placement
-  std::uint64_t seed = 0;  // of everything drawn by chance
+  Duration drain_limit;  // open streams may finish for so long when asked to stop
+  std::string strategy;  // of placement
 };
 
 // [http]: bounds on what a peer may make us hold, and for how long.
@@ -78,6 +77,24 @@ struct HttpLimits {
   std::int64_t idle_connections_per_site_max = 0;
 
   bool operator==(const HttpLimits&) const = default;
+};
+
+// [limits]: how much the gateway takes on, whoever asks.
+struct GatewayLimits {
+  std::uint32_t requests_max = 10'000;  // open ones of a shard
+  std::uint8_t attempts_max = 4;        // of one request
+
+  bool operator==(const GatewayLimits&) const = default;
+};
+
+// [health]: when a site counts as broken, and how soon it is tried again.
+struct HealthOptions {
+  std::int32_t soft_failures_to_open = 3;  // in a row
+  Duration pause_first = seconds(1);       // doubles with each failure
+  Duration pause_max = seconds(30);
+  Duration probe_interval = seconds(1);
+
+  bool operator==(const HealthOptions&) const = default;
 };
 
 // [ledger]: how safe, how late, how large.
@@ -131,6 +148,8 @@ struct Configuration {
   limits::Tenants tenants;
   GatewayOptions gateway;
   HttpLimits http;
+  GatewayLimits limits;
+  HealthOptions health;
   LedgerOptions ledger;
   RecordOptions records;
   TelemetryOptions telemetry;

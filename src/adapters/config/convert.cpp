@@ -71,20 +71,24 @@ std::string quoted_hint(const Key& key, const Node& node) {
   }
 }
 
-// In the words of its type.
+}  // namespace
+
 std::string print_base(Type type, std::int64_t value) {
   if (type == Type::duration) return print(Duration(value));
   if (type == Type::size) return print(Bytes(value));
-  if (type == Type::money) return to_decimal(Money(value));
+  if (type == Type::money || type == Type::rate) return to_decimal(Money(value));
+  if (type == Type::price) return to_decimal_per_million(TokenPrice(value));
   return fmt::format("{}", value);
 }
+
+namespace {
 
 Checked check_bounds(const Node& node, const Key& key) {
   const bool too_small = node.number < key.least;
   if (!too_small && node.number <= key.most) return std::nullopt;
-  const std::string unit = key.unit.empty() || key.type != Type::integer
-                               ? std::string()
-                               : fmt::format(" ({})", key.unit);
+  const bool with_unit = key.type == Type::integer || key.type == Type::price;
+  const std::string unit =
+      key.unit.empty() || !with_unit ? std::string() : fmt::format(" ({})", key.unit);
   return Trouble{
       node.place,
       fmt::format("expected at {} {}{}, found {}", too_small ? "least" : "most",

@@ -6,6 +6,7 @@
 // where a list may stand becomes a list of one; a list without order is sorted.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct Trouble {
 // Requires: the type of `key` is neither table nor tables. Whether a reference
 // names something is not judged here.
 std::vector<Trouble> convert(Node& node, const Key& key);
+
+// `value`, in the base unit of `type`, as a file would write it (without quotes).
+// Requires: `type` is one of numbers.
+std::string print_base(Type type, std::int64_t value);
 
 // The value of a key that is left out, in canonical form.
 // Requires: `key` has a fallback that is no table's.

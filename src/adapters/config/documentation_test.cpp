@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -36,6 +37,19 @@ std::string_view table_of(const Key& key) {
   return best;
 }
 
+bool is_number(Type type) {
+  return type == Type::integer || type == Type::duration || type == Type::size ||
+         type == Type::money || type == Type::price || type == Type::rate;
+}
+
+std::string bounds_of(const Key& key) {
+  if (!is_number(key.type)) return {};
+  const std::string most = print_base(key.type, key.most);
+  if (key.least <= 0) return fmt::format(", at most {}", most);
+  if (key.least == key.most) return {};
+  return fmt::format(", {} to {}", print_base(key.type, key.least), most);
+}
+
 std::string type_of(const Key& key) {
   std::string text(to_string(key.type));
   if (key.type == Type::choice) {
@@ -49,6 +63,7 @@ std::string type_of(const Key& key) {
     text += fmt::format(" of a {}", key.refers == "price" ? "price book" : key.refers);
   }
   if (!key.unit.empty()) text += fmt::format(", {}", key.unit);
+  text += bounds_of(key);
   for (const std::string_view word : split_words(key.words)) text += fmt::format(", or `{}`", word);
   return text;
 }
@@ -164,6 +179,14 @@ TEST(Schema, SaysWhatEveryKeyMeans) {
     if (key.presence == Presence::required) {
       EXPECT_TRUE(key.fallback.empty() && key.same_as.empty() && key.otherwise.empty()) << key.path;
     }
+  }
+}
+
+// Numbers meet in sums and products, and instants are added to durations.
+TEST(Schema, EveryNumberHasABound) {
+  for (const Key& key : all_keys()) {
+    if (!is_number(key.type)) continue;
+    EXPECT_LT(key.most, std::numeric_limits<std::int64_t>::max()) << key.path;
   }
 }
 

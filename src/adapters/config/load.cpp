@@ -18,10 +18,33 @@ namespace {
 // A grid of ten thousand offers takes a few megabytes.
 constexpr std::uintmax_t kFileBytesMax = 64 * 1024 * 1024;
 
+std::string too_large() {
+  return fmt::format("it is larger than {} bytes, the most that one may have", kFileBytesMax);
+}
+
+// Says why it is no file to read; nothing when it is. A pipe or a device may
+// never end, and a reload reads a second time.
+std::string unfit(const std::filesystem::path& path) {
+  using Kind = std::filesystem::file_type;
+  std::error_code trouble;
+  const std::filesystem::file_status status = std::filesystem::status(path, trouble);
+  switch (status.type()) {
+    case Kind::regular: break;
+    case Kind::directory: return "it is a folder";
+    case Kind::fifo: return "it is a pipe, not a file that can be read again";
+    case Kind::character:
+    case Kind::block: return "it is a device, not a file that can be read again";
+    case Kind::socket: return "it is a socket, not a file that can be read again";
+    default: return trouble ? trouble.message() : "it is no file";
+  }
+  const std::uintmax_t bytes = std::filesystem::file_size(path, trouble);
+  if (trouble) return trouble.message();
+  return bytes > kFileBytesMax ? too_large() : std::string();
+}
+
 // Says why the file cannot be read; nothing when `text` holds it.
 std::string read_file(const std::filesystem::path& path, std::string& text) {
-  std::error_code trouble;
-  if (std::filesystem::is_directory(path, trouble)) return "it is a folder";
+  if (std::string why = unfit(path); !why.empty()) return why;
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::strerror(errno);
   while (file && text.size() <= kFileBytesMax) {
@@ -30,7 +53,7 @@ std::string read_file(const std::filesystem::path& path, std::string& text) {
     text.append(block, static_cast<std::size_t>(file.gcount()));
   }
   if (file.bad()) return std::strerror(errno);
-  if (text.size() > kFileBytesMax) return fmt::format("it is larger than {} bytes", kFileBytesMax);
+  if (text.size() > kFileBytesMax) return too_large();
   return {};
 }
 

@@ -50,6 +50,8 @@ TEST(Load, DefaultsHoldForWhatIsLeftOut) {
   EXPECT_EQ(configuration.http.head_bytes_max, Bytes(32 * 1024));
   EXPECT_EQ(configuration.http.headers_max, 100);
   EXPECT_EQ(configuration.http.body_bytes_max, Bytes(16 * 1024 * 1024));
+  EXPECT_EQ(configuration.limits, GatewayLimits());
+  EXPECT_EQ(configuration.health, HealthOptions());
   EXPECT_EQ(configuration.ledger.durability, LedgerOptions::Durability::process);
   EXPECT_EQ(configuration.ledger.fsync_interval, milliseconds(10));
   EXPECT_TRUE(configuration.labels.find(gate::Dimension::data, "personal").has_value());

@@ -1,10 +1,12 @@
-// [gateway], [http], [ledger], [records], [telemetry] and [currency.X].
+// [gateway], [http], [limits], [health], [ledger], [records], [telemetry] and [currency.X].
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+#include <optional>
+#include <utility>
 
 #include "adapters/config/draft.h"
+#include "adapters/config/schema.h"
 #include "adapters/config/values.h"
 
 namespace hanse::config {
@@ -39,7 +41,6 @@ void read_options(Draft& draft, const Section& gateway) {
   options.tls_key_file = resolve(draft, gateway.get("tls_key_file"));
   options.drain_limit = gateway.duration("drain_limit");
   options.strategy = gateway.text("strategy");
-  options.seed = static_cast<std::uint64_t>(gateway.number("seed"));
 }
 
 void read_http(Draft& draft, const Section& http) {
@@ -55,6 +56,21 @@ void read_http(Draft& draft, const Section& http) {
   limits.idle_time_limit = http.duration("idle_time_limit");
   limits.write_time_limit = http.duration("write_time_limit");
   limits.idle_connections_per_site_max = http.number("idle_connections_per_site_max");
+}
+
+void read_limits(Draft& draft, const Section& document) {
+  const Section limits = document.section("limits");
+  draft.configuration.limits = {
+      .requests_max = static_cast<std::uint32_t>(limits.number("requests_max")),
+      .attempts_max = static_cast<std::uint8_t>(limits.number("attempts_max")),
+  };
+  const Section health = document.section("health");
+  draft.configuration.health = {
+      .soft_failures_to_open = static_cast<std::int32_t>(health.number("soft_failures_to_open")),
+      .pause_first = health.duration("pause_first"),
+      .pause_max = health.duration("pause_max"),
+      .probe_interval = health.duration("probe_interval"),
+  };
 }
 
 void read_keeping(Draft& draft, const Section& document) {
@@ -105,17 +121,15 @@ void read_currencies(Draft& draft, const Section& document) {
   });
 }
 
-// In the gateway's currency, rounded once, half to even.
-TokenPrice convert_price(Draft& draft, const Section& prices, TokenPrice price, Money rate) {
+// In the gateway's currency, rounded once, half to even; nothing when it is
+// more than a price may be.
+std::optional<TokenPrice> convert_price(TokenPrice price, Money rate) {
   const __int128 product = static_cast<__int128>(price.count()) * rate.count();
   __int128 quotient = product / kNanosPerUnit;
   const auto rest = static_cast<std::int64_t>(product % kNanosPerUnit);
   const bool odd = (quotient & 1) != 0;
   if (2 * rest > kNanosPerUnit || (2 * rest == kNanosPerUnit && odd)) ++quotient;
-  if (quotient > std::numeric_limits<std::int64_t>::max()) {
-    draft.report.error(prices.place(), {prices.path(), "at its rate this price is too large", ""});
-    return {};
-  }
+  if (quotient > kTokenPriceMax.count()) return std::nullopt;
   return TokenPrice(static_cast<std::int64_t>(quotient));
 }
 
@@ -141,9 +155,22 @@ std::optional<Money> rate_for(Draft& draft, const Section& prices) {
 
 TokenPrices read_prices(Draft& draft, const Section& prices) {
   const auto rate = rate_for(draft, prices);
+  bool told = false;
   const auto price = [&](std::string_view key) {
     const TokenPrice written(prices.number(key));
-    return rate ? convert_price(draft, prices, written, *rate) : written;
+    if (!rate) return written;
+    const auto converted = convert_price(written, *rate);
+    // The others are mostly copies of it, or too large for the same rate.
+    if (!converted && !std::exchange(told, true)) {
+      draft.report.error(
+          prices.get(key)->place,
+          {prices.path_of(key),
+           fmt::format("expected at most {} {} per million tokens, found {} at a rate of {}",
+                       to_decimal_per_million(kTokenPriceMax), draft.configuration.gateway.currency,
+                       to_decimal_per_million(written), to_decimal(*rate)),
+           "are the price and the rate right?"});
+    }
+    return converted.value_or(TokenPrice());
   };
   TokenPrices result;
   result[TokenKind::prompt] = price("prompt");
@@ -158,6 +185,7 @@ void read_gateway(Draft& draft) {
   const Section document = top(draft);
   read_options(draft, document.section("gateway"));
   read_http(draft, document.section("http"));
+  read_limits(draft, document);
   read_keeping(draft, document);
   read_telemetry(draft, document.section("telemetry"));
   read_currencies(draft, document);

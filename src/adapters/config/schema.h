@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/money.h"
+
 namespace hanse::config {
 
 enum class Type : std::uint8_t {
@@ -45,6 +47,14 @@ enum class Type : std::uint8_t {
 };
 
 enum class Presence : std::uint8_t { optional, required };
+
+// Far above what anybody charges or serves in any currency, and low enough that
+// no sum of one request comes near the end of Money's 64 bits.
+inline constexpr Tokens kRequestTokensMax(10'000'000);                // prompt and output
+inline constexpr TokenPrice kTokenPriceMax(100 * 1'000'000'000'000);  // 100 units
+inline constexpr Money kBudgetMax(4'000'000'000 * kNanosPerUnit);
+static_assert(static_cast<__int128>(kTokenPriceMax.count()) * kRequestTokensMax.count() / 1'000 <=
+              std::numeric_limits<std::int64_t>::max() / 8);
 
 struct Key {
   // Segments by dots. "<site>" stands for a name that the user chooses where

@@ -2,15 +2,19 @@
 #include <array>
 
 #include "adapters/config/schema.h"
+#include "base/money.h"
 
 namespace hanse::config {
 namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSecond = 1000 * kMillisecond;
+constexpr std::int64_t kHour = 3'600 * kSecond;
+constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::int64_t kGiB = 1024 * kMiB;
+constexpr std::int64_t kTiB = 1024 * kGiB;
 
 constexpr Presence kRequired = Presence::required;
 
@@ -31,7 +35,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::text,
      .fallback = "hanse",
      .example = "\"four-sites\"",
-     .meaning = "What this gateway is called in records and metrics."},
+     .meaning = "What this gateway is called, to tell several apart: in the label `gateway` of the "
+                "metric `hanse_build_info`, in the log's line `serving`, and in the answer of "
+                "`/readyz`."},
     {.path = "gateway.currency",
      .type = Type::currency,
      .presence = kRequired,
@@ -71,20 +77,17 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "30s",
      .least = 0,
+     .most = kDay,
      .example = "\"2m\"",
-     .meaning = "When asked to stop, open requests may finish for so long."},
+     .meaning = "When asked to stop, open requests may finish for so long. One that is not wholly "
+                "there is waited for as long as no second passes without a byte of its body, and "
+                "a second for its head."},
     {.path = "gateway.strategy",
      .type = Type::text,
      .fallback = "cheapest_within_objective",
      .example = "\"round_robin\"",
      .meaning = "How one of the permitted sites is chosen: `cheapest_within_objective`, "
                 "`least_outstanding_tokens` or `round_robin`."},
-    {.path = "gateway.seed",
-     .type = Type::integer,
-     .fallback = "1",
-     .least = 0,
-     .example = "42",
-     .meaning = "The seed of all that is drawn by chance; the same seed draws the same."},
 
     {.path = "http",
      .type = Type::table,
@@ -116,6 +119,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::size,
      .fallback = "256MiB",
      .least = kMiB,
+     .most = kTiB,
      .example = "\"1GiB\"",
      .meaning = "All bodies and buffers that a shard holds at the same time. Past it new requests "
                 "are refused."},
@@ -126,17 +130,21 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 10'000'000,
      .unit = "connections",
      .example = "50000",
-     .meaning = "Open connections from clients."},
+     .meaning =
+         "Open connections from clients. Past it the one that has idled longest makes room for "
+         "a new one; if none idles, the new one is told 503, or closed under TLS, at once."},
     {.path = "http.tls_handshake_time_limit",
      .type = Type::duration,
      .fallback = "10s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"5s\"",
      .meaning = "For a client's TLS handshake."},
     {.path = "http.head_time_limit",
      .type = Type::duration,
      .fallback = "10s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"5s\"",
      .meaning = "From a request's first byte, or a new connection, to the end of the head. "
                 "Past it: 408."},
@@ -144,18 +152,21 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "60s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"2m\"",
      .meaning = "From the end of the head to the end of the body. Past it: 408."},
     {.path = "http.idle_time_limit",
      .type = Type::duration,
      .fallback = "75s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"30s\"",
      .meaning = "Between two requests on one connection; then it is closed."},
     {.path = "http.write_time_limit",
      .type = Type::duration,
      .fallback = "60s",
      .least = kMillisecond,
+     .most = kDay,
      .example = "\"20s\"",
      .meaning = "A client that takes no byte of its answer for so long counts as gone."},
     {.path = "http.idle_connections_per_site_max",
@@ -166,6 +177,67 @@ constexpr auto kKeys = std::to_array<Key>({
      .unit = "connections",
      .example = "32",
      .meaning = "Connections kept open to a site while no request uses them."},
+
+    {.path = "limits",
+     .type = Type::table,
+     .fallback = "defaults",
+     .meaning = "How much the gateway takes on, whoever asks. What each tenant may is in its own "
+                "`limits`."},
+    {.path = "limits.requests_max",
+     .type = Type::integer,
+     .fallback = "10000",
+     .least = 1,
+     .most = 65'536,
+     .unit = "requests",
+     .example = "2000",
+     .meaning =
+         "Open requests of a shard. Past it new ones are refused with 503, to be tried again "
+         "shortly."},
+    {.path = "limits.attempts_max",
+     .type = Type::integer,
+     .fallback = "4",
+     .least = 1,
+     .most = 8,
+     .unit = "attempts",
+     .example = "2",
+     .meaning = "Sites that are asked for one request at most, one after the other."},
+
+    {.path = "health",
+     .type = Type::table,
+     .fallback = "defaults",
+     .meaning = "When a site counts as broken, and how soon it is tried again. A site that cannot "
+                "be reached is left out at once, one that answers badly after some failures."},
+    {.path = "health.soft_failures_to_open",
+     .type = Type::integer,
+     .fallback = "3",
+     .least = 1,
+     .most = 1'000,
+     .unit = "failures",
+     .example = "5",
+     .meaning = "So many bad answers in a row and the site is left out."},
+    {.path = "health.pause_first",
+     .type = Type::duration,
+     .fallback = "1s",
+     .least = kMillisecond,
+     .most = kHour,
+     .example = "\"500ms\"",
+     .meaning = "For so long it is left out then, until one request may try it. Each failure in a "
+                "row doubles the pause; a good probe ends it."},
+    {.path = "health.pause_max",
+     .type = Type::duration,
+     .fallback = "30s",
+     .least = kMillisecond,
+     .most = kDay,
+     .example = "\"2m\"",
+     .meaning = "The longest such pause."},
+    {.path = "health.probe_interval",
+     .type = Type::duration,
+     .fallback = "1s",
+     .least = 100 * kMillisecond,
+     .most = kHour,
+     .example = "\"5s\"",
+     .meaning = "How often sites are asked whether they are well, where their engine has a page "
+                "for that."},
 
     {.path = "ledger",
      .type = Type::table,
@@ -190,6 +262,7 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "60s",
      .least = kSecond,
+     .most = 30 * kDay,
      .example = "\"10m\"",
      .meaning = "When the books are further behind the journal, new requests are refused until "
                 "they have caught up."},
@@ -209,13 +282,15 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::duration,
      .fallback = "90d",
      .least = kSecond,
+     .most = 36'500 * kDay,
      .example = "\"180d\"",
      .meaning = "Older records are erased, file by file: at the latest when an eighth of this time "
-                "more has passed."},
+                "more has passed. A configuration goes with the last record that cites it."},
     {.path = "records.bytes_max",
      .type = Type::size,
      .fallback = "4GiB",
      .least = kMiB,
+     .most = 1024 * kTiB,
      .example = "\"20GiB\"",
      .meaning = "Past it the oldest records are erased before their time. The file that is being "
                 "written stays."},
@@ -229,7 +304,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .fallback = "info",
      .words = "debug info warning error",
      .example = "\"warning\"",
-     .meaning = "The least that is worth a line in the log."},
+     .meaning =
+         "The least that is worth a line in the log. `debug` has some lines for each request: "
+         "ids, sites, outcomes and durations, never content."},
     {.path = "telemetry.log_format",
      .type = Type::choice,
      .fallback = "text",
@@ -250,6 +327,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {.path = "currency.<code>.rate",
      .type = Type::rate,
      .presence = kRequired,
+     .most = 1'000'000 * kNanosPerUnit,
      .unit = "gateway's currency for one unit",
      .example = "\"0.92\"",
      .meaning = "What one unit of it is worth in the gateway's currency; up to nine decimals."},

@@ -12,7 +12,6 @@ dispatch::SnapshotRef make_snapshot(const Configuration& configuration) {
       .policies = configuration.policies,
       .tenants = configuration.tenants,
       .strategy = configuration.gateway.strategy,
-      .seed = configuration.gateway.seed,
       .digest = configuration.digest,
   });
 }

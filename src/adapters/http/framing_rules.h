@@ -88,6 +88,10 @@ inline constexpr Refusal kHeadTimedOut{408, "head_timed_out",
                                        "The request's head took too long to arrive."};
 inline constexpr Refusal kBodyTimedOut{408, "body_timed_out",
                                        "The request's body took too long to arrive."};
+inline constexpr Refusal kTooManyConnections{
+    503, "too_many_connections", "The gateway has as many connections as it may have; try again."};
+inline constexpr Refusal kDraining{
+    503, "draining", "The gateway is stopping and the request was not wholly there; try again."};
 
 // For responses; a client never sees these.
 inline constexpr Refusal kBadStatusLine{502, "bad_status_line",

@@ -90,27 +90,27 @@ void Listener::resume() {
   more_.schedule();
 }
 
-void Listener::pause(bool until_one_closes) {
+// Out of descriptors: one that closes resumes it, but whoever else holds them
+// will not tell us.
+void Listener::pause() {
   paused_ = true;
   ++server_.counters.accept_pauses;
-  // Out of descriptors: whoever else holds them will not tell us.
-  if (!until_one_closes) retry_.arm_in(kPause);
+  retry_.arm_in(kPause);
 }
 
 void Listener::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn && !paused_; ++i) {
-    if (!server_.has_room()) return pause(true);
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     const int descriptor = accept4(listening_, reinterpret_cast<sockaddr*>(&address), &size,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      server_.adopt(descriptor, Endpoint(reinterpret_cast<sockaddr*>(&address), size));
+      server_.accept(descriptor, Endpoint(reinterpret_cast<sockaddr*>(&address), size));
       continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      return pause(false);
+      return pause();
     }
     // That one connection is gone (ECONNABORTED and the like); go on.
   }
@@ -152,21 +152,39 @@ Result<Endpoint> ServerState::listen(const Endpoint& endpoint) {
 }
 
 bool ServerState::has_room() const {
-  return counters.open < options.connections_max || idle_.first() != nullptr;
+  return counters.open - turned_away_ < options.connections_max;
 }
 
-void ServerState::adopt(int descriptor, const Endpoint& peer) {
-  if (counters.open >= options.connections_max) idle_.first()->close_now();
-  ++counters.accepted;
+ServerConnection& ServerState::add_connection() {
   ++counters.open;
   connections_.push_back(std::make_unique<ServerConnection>(*this));
-  ServerConnection& connection = *connections_.back();
-  connection.place = connections_.size() - 1;
-  connection.open(descriptor, peer);
+  connections_.back()->place = connections_.size() - 1;
+  return *connections_.back();
+}
+
+void ServerState::accept(int descriptor, const Endpoint& peer) {
+  if (!has_room()) {
+    if (idle_.first() == nullptr) return turn_away(descriptor, peer);
+    idle_.first()->close_now();
+  }
+  ++counters.accepted;
+  add_connection().open(descriptor, peer);
+}
+
+void ServerState::turn_away(int descriptor, const Endpoint& peer) {
+  ++counters.turned_away;
+  // What is said inside TLS would cost its handshake first.
+  if (options.tls || turned_away_ == kTurnedAwayMax) {
+    close(descriptor);
+    return;
+  }
+  ++turned_away_;
+  add_connection().turn_away(descriptor, peer);
 }
 
 void ServerState::retire(ServerConnection& connection) {
   --counters.open;
+  if (connection.turned_away) --turned_away_;
   const std::size_t place = connection.place;
   std::swap(connections_[place], connections_.back());
   connections_[place]->place = place;

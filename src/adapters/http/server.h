@@ -49,6 +49,8 @@ struct RefusalReply {
 struct ServerOptions {
   FramingLimits limits{};
 
+  // Past it the connection that has idled longest makes room for a new one; if
+  // none idles, the new one is told so and closed, under TLS without a word.
   std::size_t connections_max = 10'000;
   // Bytes kept for one client because its socket refused them. Past the high
   // mark write() says "pause"; below the low mark on_drained() says "go on";
@@ -64,6 +66,8 @@ struct ServerOptions {
   Duration idle_time = seconds(75);    // between two requests
   Duration write_stall = seconds(30);  // a client that does not read
   Duration linger_time = seconds(2);   // after an early close, so the reply arrives
+  // While draining: for a handshake, for a head, and between two reads of a body.
+  Duration drain_grace = seconds(1);
 
   // Plain when empty.
   std::shared_ptr<const TlsContext> tls{};
@@ -175,7 +179,8 @@ class Server {
   void set_tls(std::shared_ptr<const TlsContext> tls);
 
   // Stops accepting, closes idle connections, says `Connection: close` on
-  // replies, lets exchanges finish, and cuts what remains after `limit`.
+  // replies, lets exchanges finish, and cuts what remains after `limit`. A
+  // request that is not wholly there has `drain_grace` to go on.
   // `done` is called once, from the loop, when no connection is left.
   void drain(Duration limit, std::function<void()> done);
   [[nodiscard]] bool draining() const;
@@ -187,7 +192,8 @@ class Server {
     std::uint64_t timed_out = 0;     // any phase
     std::uint64_t clients_gone = 0;  // during an exchange
     std::uint64_t handshakes_failed = 0;
-    std::uint64_t accept_pauses = 0;  // out of descriptors or at connections_max
+    std::uint64_t accept_pauses = 0;  // out of descriptors
+    std::uint64_t turned_away = 0;    // at connections_max
     std::size_t open = 0;             // connections
     std::size_t busy = 0;             // connections with a request not yet answered
   };

@@ -33,13 +33,24 @@ ServerConnection::ServerConnection(ServerState& server)
       timer_(server.loop, [this] { on_timer(); }),
       deferred_(server.loop, [this] { work(); }) {}
 
-void ServerConnection::open(int descriptor, const Endpoint& peer) {
+bool ServerConnection::take(int descriptor, const Endpoint& peer) {
   transport_.open(descriptor);
   const int on = 1;
   if (!peer.is_unix()) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   may_write_ = true;
   phase_ = Phase::handshake;
-  if (!watch(descriptor)) return close_now();
+  if (watch(descriptor)) return true;
+  close_now();
+  return false;
+}
+
+void ServerConnection::turn_away(int descriptor, const Endpoint& peer) {
+  turned_away = true;
+  if (take(descriptor, peer)) refuse(refusals::kTooManyConnections);
+}
+
+void ServerConnection::open(int descriptor, const Endpoint& peer) {
+  if (!take(descriptor, peer)) return;
   if (server_.options.tls) {
     timer_.arm_in(server_.options.handshake_time);
   } else {
@@ -66,7 +77,17 @@ void ServerConnection::close_now() {
 
 void ServerConnection::drain() {
   after_ = std::max(after_, After::close);
-  if (phase_ == Phase::idle) close_now();
+  switch (phase_) {
+    case Phase::idle: return close_now();
+    case Phase::handshake:
+    case Phase::head:
+    case Phase::body: {
+      const MonotonicTime soon = loop().now().monotonic + server_.options.drain_grace;
+      timer_.arm(timer_.armed() ? std::min(timer_.deadline(), soon) : soon);
+      return;
+    }
+    default: return;
+  }
 }
 
 void ServerConnection::cut() {
@@ -104,8 +125,12 @@ void ServerConnection::on_timer() {
   // An idle connection that closes, or a lingering one, is nobody's failure.
   if (phase_ != Phase::idle && phase_ != Phase::lingering) ++server_.counters.timed_out;
   switch (phase_) {
-    case Phase::head: refuse(refusals::kHeadTimedOut); break;
-    case Phase::body: refuse(refusals::kBodyTimedOut); break;
+    case Phase::head:
+      refuse(server_.draining ? refusals::kDraining : refusals::kHeadTimedOut);
+      break;
+    case Phase::body:
+      refuse(server_.draining ? refusals::kDraining : refusals::kBodyTimedOut);
+      break;
     case Phase::busy:
     case Phase::flushing: client_gone(); break;  // it does not read
     default: close_now();
@@ -138,7 +163,7 @@ void ServerConnection::handshake_turn() {
 void ServerConnection::enter_idle() {
   phase_ = Phase::idle;
   server_.add_idle(*this);
-  timer_.arm_in(server_.options.idle_time);
+  timer_.arm_in(server_.bounded(server_.options.idle_time));
 }
 
 void ServerConnection::read_input() {
@@ -199,7 +224,7 @@ void ServerConnection::begin_request() {
   server_.leave_list(*this);
   phase_ = Phase::head;
   began_at_ = loop().now().monotonic;
-  timer_.arm_in(server_.options.head_time);
+  timer_.arm_in(server_.bounded(server_.options.head_time));
 }
 
 void ServerConnection::head_done(std::size_t bytes_left) {
@@ -208,7 +233,7 @@ void ServerConnection::head_done(std::size_t bytes_left) {
   to_head_ = parser_.head().method() == "HEAD";
   const auto now = loop().now().monotonic;
   body_deadline_ = now + server_.options.body_time;
-  timer_.arm(std::min(now + server_.options.body_stall, body_deadline_));
+  timer_.arm(std::min(now + server_.bounded(server_.options.body_stall), body_deadline_));
   if (!parser_.keep_alive()) after_ = std::max(after_, After::close);
   input_left_ = bytes_left;
   server_.handler.on_head(exchange_);
@@ -228,7 +253,7 @@ void ServerConnection::body_bytes(std::string_view bytes) {
       (!body_.empty() || body_.reserve(static_cast<std::size_t>(announced))) && body_.append(bytes);
   if (!kept) return refuse(refusals::kNoMemory);
   const auto now = loop().now().monotonic;
-  timer_.arm(std::min(now + server_.options.body_stall, body_deadline_));
+  timer_.arm(std::min(now + server_.bounded(server_.options.body_stall), body_deadline_));
 }
 
 void ServerConnection::request_done() {

@@ -33,14 +33,19 @@ class ServerConnection final : public Watch {
   ServerConnection* previous = nullptr;
   // The place in ServerState's table.
   std::size_t place = 0;
+  // Whether there was no room for it.
+  bool turned_away = false;
 
   explicit ServerConnection(ServerState& server);
   ~ServerConnection() override = default;
 
   void open(int descriptor, const Endpoint& peer);
+  // Says that there is no room, and closes. Requires: no TLS.
+  void turn_away(int descriptor, const Endpoint& peer);
   // Closes without a word and tells nobody.
   void close_now();
-  // The server is draining: closes if idle, else after the present reply.
+  // The server is draining: closes if idle, else after the present reply; who
+  // has not asked yet must hurry.
   void drain();
   // As if the client had left.
   void cut();
@@ -68,6 +73,8 @@ class ServerConnection final : public Watch {
   // How the connection goes on after the present reply.
   enum class After : std::uint8_t { keep, close, linger, reset };
 
+  // False when it had to be closed again.
+  bool take(int descriptor, const Endpoint& peer);
   void on_ready(Ready ready) override;
   void on_timer();
   void work();

@@ -21,7 +21,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::kGet;
 using testing::LoopThread;
-using ::testing::Not;
 using testing::Notes;
 using testing::Peer;
 using testing::ServerTest;
@@ -136,20 +135,43 @@ TEST_F(ServerTest, IdleConnectionsMakeRoomForNewOnes) {
   EXPECT_TRUE(first.sees_end()) << "the one that has idled longest goes";
 }
 
-TEST_F(ServerTest, PastItsConnectionsTheServerLeavesNewOnesInTheBacklog) {
+TEST_F(ServerTest, PastItsConnectionsTheServerTurnsNewOnesAwayAtOnce) {
   script.hold_requests();
-  start({.connections_max = 1});
+  start({.connections_max = 1, .linger_time = milliseconds(20)});
   Peer first = connect();
   first.send(kGet);
   script.notes.wait_for(1);
-  Peer second = connect();
-  second.send(kGet);
-  EXPECT_TRUE(thread.eventually([this] { return server->counters().accept_pauses > 0; }));
+  for (int round = 0; round < 3; ++round) {
+    Peer next = connect();
+    if (round > 0) next.send(kGet);  // whether it has asked already or not
+    const std::string told = next.read_to_end();
+    EXPECT_THAT(told, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(told, HasSubstr("Connection: close"));
+    EXPECT_THAT(told, HasSubstr("too_many_connections"));
+  }
+  EXPECT_EQ(counters().turned_away, 3U);
+  // Those that linger take nobody's room.
   with_held([](Exchange& exchange) { exchange.reply(200, {}, "ok"); });
-  first.close();
-  EXPECT_EQ(script.notes.wait_for(2).size(), 2U);
+  EXPECT_THAT(first.read_message(), EndsWith("ok"));
+  Peer last = connect();
+  last.send(kGet);
+  EXPECT_THAT(script.notes.wait_for(5).back(), "request /a");
   with_held([](Exchange& exchange) { exchange.reply(200, {}, "ok"); });
-  EXPECT_THAT(second.read_message(), EndsWith("ok"));
+  EXPECT_THAT(last.read_message(), EndsWith("ok"));
+  EXPECT_TRUE(first.sees_end()) << "it was idle and made room";
+}
+
+TEST_F(ServerTest, WhoDoesNotLeaveWhenTurnedAwayTakesABoundedRoom) {
+  script.hold_requests();
+  start({.connections_max = 1, .linger_time = seconds(60)});
+  Peer first = connect();
+  first.send(kGet);
+  script.notes.wait_for(1);
+  std::vector<Peer> others;
+  for (int i = 0; i < 100; ++i) others.push_back(connect());
+  EXPECT_TRUE(thread.eventually([this] { return server->counters().turned_away == 100; }));
+  EXPECT_EQ(counters().open, 65U);
+  EXPECT_TRUE(others.back().sees_end());
 }
 
 // Accepting fails, and the waiting connection keeps the listener ready. Not with
@@ -194,6 +216,27 @@ TEST_F(ServerTest, DrainingFinishesWhatHasBegunAndClosesTheRest) {
   with_held([](Exchange& exchange) { exchange.reply(200, {}, "ok"); });
   EXPECT_THAT(busy.read_to_end(), HasSubstr("Connection: close"));
   EXPECT_THAT(script.notes.wait_for(2), ElementsAre("request /a", "done"));
+}
+
+TEST_F(ServerTest, DrainingDoesNotWaitForRequestsThatDoNotCome) {
+  start({.head_time = seconds(600), .body_stall = seconds(600), .drain_grace = milliseconds(30)});
+  Peer head = connect();
+  head.send("GET / HTTP/1.1\r\n");
+  Peer body = connect();
+  body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12");
+  EXPECT_TRUE(thread.eventually([this] { return server->counters().open == 2; }));
+  Peer whole = connect();
+  whole.send(kGet);
+  EXPECT_THAT(whole.read_message(), EndsWith("GET /a ")) << "both of the others have been read";
+  thread.call([this] { server->drain(seconds(600), [this] { script.notes.add("done"); }); });
+  for (Peer* late : {&head, &body}) {
+    const std::string told = late->read_to_end();
+    EXPECT_THAT(told, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(told, HasSubstr("draining"));
+  }
+  head.close();
+  body.close();
+  EXPECT_EQ(script.notes.wait_for(3).back(), "done");
 }
 
 TEST_F(ServerTest, DrainingCutsWhatTakesTooLong) {

@@ -2,6 +2,7 @@
 // What the connections of one server share. Internal to server.h.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -32,7 +33,7 @@ class Listener final : public Watch {
 
   void on_ready(Ready ready) override;
   void accept_some();
-  void pause(bool until_one_closes);
+  void pause();
 
   ServerState& server_;
   int listening_;
@@ -62,11 +63,12 @@ class ServerState {
   Result<Endpoint> listen(const Endpoint& endpoint);
   void drain(Duration limit, std::function<void()> done);
 
-  // Counting idle connections as room.
-  [[nodiscard]] bool has_room() const;
-  // Closes the connection that has idled longest if there is no room else.
-  // Requires: has_room().
-  void adopt(int descriptor, const Endpoint& peer);
+  // Takes a new connection, or turns it away.
+  void accept(int descriptor, const Endpoint& peer);
+  // How long a phase before the handler's may last, now.
+  [[nodiscard]] Duration bounded(Duration limit) const {
+    return draining ? std::min(limit, options.drain_grace) : limit;
+  }
   // The connection is closed; it goes when nobody can be using it any more.
   void retire(ServerConnection& connection);
 
@@ -96,6 +98,13 @@ class ServerState {
   static constexpr std::size_t kHandshakesUnderWay = 64;
   static constexpr Duration kHandshakePause = milliseconds(4);
 
+  // Connections that are being told that there is no room, beyond those that
+  // there is room for. Past so many more are closed without a word.
+  static constexpr std::size_t kTurnedAwayMax = 64;
+
+  [[nodiscard]] bool has_room() const;
+  ServerConnection& add_connection();
+  void turn_away(int descriptor, const Endpoint& peer);
   void sweep();
   void check_drained();
   void do_handshakes();
@@ -108,6 +117,7 @@ class ServerState {
   ConnectionList handshakes_new_;
   ConnectionList handshakes_begun_;
   std::size_t handshakes_under_way_ = 0;
+  std::size_t turned_away_ = 0;  // of the open ones
   bool another_may_begin_ = false;
   Timer handshake_pause_;
   Deferred handshakes_;

@@ -101,6 +101,17 @@ class TlsTest : public ::testing::Test {
   Endpoint endpoint;
 };
 
+// To say why, its handshake would have to be computed first.
+TEST_F(TlsTest, PastItsConnectionsTheServerClosesNewOnesWithoutAWord) {
+  serve(server_context("IP:127.0.0.1"), {.connections_max = 1});
+  const Peer silent = Peer::connect(endpoint);
+  EXPECT_TRUE(loop.run_until([&] { return server->counters().open == 1; }, seconds(10)));
+  Peer next = Peer::connect(endpoint);
+  EXPECT_TRUE(loop.run_until([&] { return server->counters().turned_away == 1; }, seconds(10)));
+  EXPECT_TRUE(next.sees_end());
+  EXPECT_EQ(server->counters().open, 1U);
+}
+
 TEST_F(TlsTest, BothSidesSpeakToEachOther) {
   serve(server_context("IP:127.0.0.1"));
   use(client_context());

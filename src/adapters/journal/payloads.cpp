@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "adapters/journal/journal_reader.h"
+#include "base/check.h"
 
 namespace hanse::journal {
 namespace {
@@ -13,6 +14,37 @@ namespace {
 std::string path_of(const std::string& directory, const PayloadPlace& place) {
   return directory + "/" + payloads_name(place.segment);
 }
+
+// A window of a file, moved over it from front to end.
+class Window {
+ public:
+  explicit Window(const ReadFile& file) : file_(file), bytes_(kBytes) {}
+
+  // The bytes at `offset`, fewer than asked for when the file ends first.
+  // Requires: offsets rise; `size` is at most half the window.
+  Result<std::span<const std::uint8_t>> at(std::uint64_t offset, std::size_t size) {
+    if (offset + size > begins_ + filled_) {
+      begins_ = offset;
+      filled_ = 0;
+      while (filled_ < bytes_.size()) {
+        const auto n = file_.read(begins_ + filled_, std::span(bytes_).subspan(filled_));
+        if (!n) return std::unexpected(n.error());
+        if (*n == 0) break;
+        filled_ += *n;
+      }
+    }
+    const std::size_t from = std::min<std::size_t>(offset - begins_, filled_);
+    return std::span(bytes_).subspan(from, std::min(size, filled_ - from));
+  }
+
+ private:
+  static constexpr std::size_t kBytes = std::size_t{64} << 10U;
+
+  const ReadFile& file_;
+  std::vector<std::uint8_t> bytes_;
+  std::uint64_t begins_ = 0;  // of bytes_, in the file
+  std::size_t filled_ = 0;
+};
 
 // Fewer bytes than asked for when the file ends first.
 Result<std::vector<std::uint8_t>> read(const ReadFile& file, std::uint64_t offset,
@@ -57,6 +89,32 @@ Result<Payload> read_payload(Disk& disk, const std::string& directory, const Pay
   bytes->erase(bytes->begin(), bytes->begin() + kPayloadHeaderBytes);
   if (salted_digest(header->salt, *bytes) != place.mark.salted_digest) return damaged();
   return Payload{.state = Payload::State::kept, .bytes = std::move(*bytes)};
+}
+
+Status visit_payloads(Disk& disk, const std::string& directory, SegmentNumber segment,
+                      std::size_t bytes_max,
+                      const std::function<bool(std::span<const std::uint8_t>)>& visit) {
+  constexpr std::size_t kVisitedMax = 4'096;
+  HANSE_CHECK(bytes_max <= kVisitedMax);
+  const std::string path = directory + "/" + payloads_name(segment);
+  const auto file = disk.open_read(path);
+  if (!file) return std::unexpected(file.error());
+  Window window(**file);
+  for (std::uint64_t offset = kPayloadFileHeaderBytes;;) {
+    const auto head = window.at(offset, kPayloadHeaderBytes);
+    if (!head) return std::unexpected(head.error());
+    if (head->size() < kPayloadHeaderBytes) return {};
+    const auto header = decode_payload_header(head->first<kPayloadHeaderBytes>());
+    if (!header) {
+      return fail({ErrorCode::broken, Fault::us, Retry::no,
+                   fmt::format("{} at offset {}: no payload begins here", path, offset)});
+    }
+    offset += kPayloadHeaderBytes;
+    const auto bytes = window.at(offset, std::min<std::size_t>(bytes_max, header->bytes));
+    if (!bytes) return std::unexpected(bytes.error());
+    if (!header->erased && !visit(*bytes)) return {};
+    offset += header->bytes;
+  }
 }
 
 Result<std::optional<PayloadPlace>> find_payload(Disk& disk, const std::string& directory,

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,17 @@ struct Payload {
 // Fails: broken when the bytes do not fit the digest in the chain; what the
 // disk reports.
 Result<Payload> read_payload(Disk& disk, const std::string& directory, const PayloadPlace& place);
+
+// Calls `visit` with the first bytes of each payload beside `segment` that is
+// not erased, at most `bytes_max` of them, in order; until it returns false.
+// Trusts the file's own lengths, not the chain; the end of the file ends it,
+// for it may be being written.
+// Requires: `bytes_max` is at most 4,096.
+// Fails: not_found when there is no such file; broken where what follows is no
+// payload; what the disk reports.
+Status visit_payloads(Disk& disk, const std::string& directory, SegmentNumber segment,
+                      std::size_t bytes_max,
+                      const std::function<bool(std::span<const std::uint8_t>)>& visit);
 
 // The payload of the entry at `position`, if it has one.
 Result<std::optional<PayloadPlace>> find_payload(Disk& disk, const std::string& directory,

@@ -18,7 +18,6 @@ using ledger::Entry;
 using ledger::Ledger;
 using ledger::Position;
 using ledger::testing::KeepingSink;
-using ledger::testing::KeptSource;
 using ledger::testing::SimulatedShard;
 
 // A journal in memory that grows while it is read.

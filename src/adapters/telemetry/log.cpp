@@ -237,11 +237,13 @@ LogField snapshot(const Sha256& digest) {
 LogField failure(answer::Failure failure) {
   return LogField::of_name("failure", to_string(failure));
 }
+LogField outcome(std::string_view word) { return LogField::of_name("outcome", word); }
 LogField http_status(std::int32_t status) { return LogField::of_number("http_status", status); }
 LogField count(Literal key, std::int64_t count) { return LogField::of_number(key, count); }
 LogField duration(Literal key, Duration duration) { return LogField::of_duration(key, duration); }
 
 LogField path(std::string_view path) { return LogField::of_detail("path", path); }
+LogField gateway(std::string_view name) { return LogField::of_detail("gateway", name); }
 LogField detail(std::string_view sentence) { return LogField::of_detail("detail", sentence); }
 
 }  // namespace field

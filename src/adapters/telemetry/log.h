@@ -100,6 +100,7 @@ LogField address(std::string_view address);  // of a listener: "127.0.0.1:8411"
 LogField request(const ledger::RequestId& id);
 LogField snapshot(const Sha256& digest);  // its first 12 digits
 LogField failure(answer::Failure failure);
+LogField outcome(std::string_view word);  // one of ours
 LogField http_status(std::int32_t status);
 
 // Any number, under a name that stands in the source.
@@ -110,6 +111,7 @@ LogField duration(Literal key, Duration duration);  // `key` + "_ms"
 // reload, the message of an errno, a path. Never about a request. What looks
 // like a key is replaced, and it is cut after 1,000 bytes.
 LogField path(std::string_view path);
+LogField gateway(std::string_view name);  // its own name; a text of the configuration
 LogField detail(std::string_view sentence);
 
 }  // namespace field

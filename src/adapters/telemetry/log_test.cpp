@@ -1,6 +1,7 @@
 #include "adapters/telemetry/log.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -101,7 +102,7 @@ TEST_F(LogTest, NoSecretIsWrittenWhereverItIsPut) {
       log.debug("planted", {field::site(secret), field::address(secret)});
     }
     log.error("planted", {field::detail("the header was Authorization: Bearer " + token),
-                          field::detail("unknown key " + key + ", or " + other_key + "?"),
+                          field::detail(fmt::format("unknown key {}, or {}?", key, other_key)),
                           field::path("/run/secrets/" + key)});
     const std::string text = written(log);
     EXPECT_THAT(text, HasSubstr("(withheld, 51 bytes)"));

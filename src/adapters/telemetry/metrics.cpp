@@ -161,9 +161,9 @@ GatewayMetrics::State::State(ledger::Currency used_currency, const BuildInfo& bu
   add_request_families();
   add_site_families();
   add_money_families();
-  const FamilyId info =
-      gauges("hanse_build_info", "1, with what was built.", {"version", "commit", "build"});
-  registry.gauge(info, {build.version, build.commit, build.build}).set(1);
+  const FamilyId info = gauges("hanse_build_info", "1, with the gateway's name and what was built.",
+                               {"gateway", "version", "commit", "build"});
+  registry.gauge(info, {build.gateway, build.version, build.commit, build.build}).set(1);
 }
 
 FamilyId GatewayMetrics::State::counters(std::string name, std::string help,

@@ -24,7 +24,7 @@
 //   hanse_journal_entries_total, hanse_journal_bytes_total, hanse_journal_syncs_total,
 //   hanse_journal_unsynced_entries, hanse_books_lag_entries, hanse_books_lag_seconds
 //   hanse_log_lines_dropped_total, hanse_snapshot_changes_total,
-//   hanse_metric_overflows_total{family}, hanse_build_info{version,commit,build}
+//   hanse_metric_overflows_total{family}, hanse_build_info{gateway,version,commit,build}
 //
 // Labels are names of the configuration, outcomes and rules: never a client's
 // word, so their number is bounded by the configuration and by each family's
@@ -51,7 +51,9 @@
 
 namespace hanse::telemetry {
 
+// Which process this is, to tell several gateways apart.
 struct BuildInfo {
+  std::string gateway;  // its name in the configuration
   std::string version;
   std::string commit;
   std::string build;  // "release", "debug"

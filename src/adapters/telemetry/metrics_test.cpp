@@ -117,8 +117,9 @@ class GatewayMetricsTest : public ::testing::Test {
   void observe(const dispatch::Record& record) { metrics.observe(record, grid.snapshot()); }
 
   FourSites grid;
-  GatewayMetrics metrics{ledger::Currency{{'E', 'U', 'R'}},
-                         {.version = "0.1.0", .commit = "abc", .build = "release"}};
+  GatewayMetrics metrics{
+      ledger::Currency{{'E', 'U', 'R'}},
+      {.gateway = "north", .version = "0.1.0", .commit = "abc", .build = "release"}};
 };
 
 TEST_F(GatewayMetricsTest, AnAnsweredRequestIsCountedEverywhereOnce) {
@@ -139,7 +140,7 @@ TEST_F(GatewayMetricsTest, AnAnsweredRequestIsCountedEverywhereOnce) {
            "hanse_cost_total{currency=\"EUR\",side=\"tenant\"} 0.00001212",
            "hanse_cost_total{currency=\"EUR\",side=\"supplier\"} 0.00000707",
            "hanse_sites_refused_total 2",
-           "hanse_build_info{version=\"0.1.0\",commit=\"abc\",build=\"release\"} 1",
+           R"(hanse_build_info{gateway="north",version="0.1.0",commit="abc",build="release"} 1)",
        }) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
   }

@@ -1,6 +1,7 @@
 // src/apps/hanse/commands.h
 // The verbs of the command line, one file each. Each returns the process's
-// exit status: 0 done, 1 it could not be done, 2 the input is wrong.
+// exit status, as `hanse --help` says it: 0 done; 1 it could not be done, or
+// what was checked does not hold; 2 the command line or a file on it is wrong.
 #pragma once
 
 #include <cstdint>

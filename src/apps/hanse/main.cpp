@@ -10,6 +10,7 @@
 #include <string>
 
 #include "apps/hanse/commands.h"
+#include "apps/hanse/usage.h"
 #include "base/version.h"
 #include "drivers/serve/serve.h"
 
@@ -30,7 +31,12 @@ constexpr const char* kExamples =
     "                                           why a request went where it went\n"
     "  hanse books balance --config config/four-sites.toml\n"
     "                                           who owes what\n"
-    "  hanse keys new                           make an API key and its hash\n";
+    "  hanse keys new                           make an API key and its hash\n"
+    "\n"
+    "Exit status:\n"
+    "  0: done\n"
+    "  1: it could not be done, or what was checked does not hold\n"
+    "  2: the command line or a file given on it is wrong\n";
 
 void add_files(CLI::App& verb, Files& files) {
   verb.add_option("FILE", files, "Configuration files; several are one configuration")
@@ -135,7 +141,14 @@ int run(int argc, char** argv) {
   version_verb->add_flag("--json", version_json, "As JSON");
   add_example(*version_verb, "hanse version --json");
 
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    return app.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}", hanse::app::describe_misuse(app, error));
+    return hanse::app::kWrongInput;
+  }
   if (serve_verb->parsed()) return hanse::serve::serve(serve);
   if (check_verb->parsed()) return hanse::app::check(check);
   if (explain_verb->parsed()) return hanse::app::explain(explain);

@@ -36,9 +36,13 @@ nlohmann::ordered_json json_of(const replay::RecordingReport& report) {
 }  // namespace
 
 int replay(const ReplayOptions& options) {
-  std::ifstream in(options.recording, std::ios::binary);
-  if (!in) {
-    fmt::print(stderr, "hanse: the recording {} cannot be read\n", options.recording.string());
+  std::error_code trouble;
+  const bool is_file = std::filesystem::is_regular_file(options.recording, trouble);
+  std::ifstream in;
+  if (is_file) in.open(options.recording, std::ios::binary);
+  if (!is_file || !in) {
+    fmt::print(stderr, "hanse: the recording {} cannot be read, or is no file\n",
+               options.recording.string());
     return kWrongInput;
   }
   const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

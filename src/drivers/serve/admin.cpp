@@ -1,5 +1,7 @@
 #include "drivers/serve/admin.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -55,12 +57,6 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-Result<telemetry::RecordView> view_of_newest(const RecordRing::Entry& entry, const Shard& shard) {
-  return view_of(entry.bytes, *entry.snapshot,
-                 ledger::RequestId{.journal = shard.journal_id(), .number = entry.number},
-                 shard.currency());
-}
-
 }  // namespace
 
 // How a record is wanted, and then the reply.
@@ -105,7 +101,8 @@ class Admin::Waiting final : public http::ExchangeObserver {
   http::Exchange& exchange_;
 };
 
-Admin::Admin(Shard& shard, std::string token) : shard_(shard), token_(std::move(token)) {}
+Admin::Admin(Shard& shard, std::string gateway, std::string token)
+    : shard_(shard), gateway_(std::move(gateway)), token_(std::move(token)) {}
 Admin::~Admin() = default;
 
 void Admin::on_head(http::Exchange& exchange) {
@@ -156,11 +153,14 @@ bool Admin::in_time(const RecordRing::Entry& entry) const {
 }
 
 void Admin::ready(http::Exchange& exchange) const {
-  if (draining_) return reply(exchange, 503, "text/plain", "draining\n");
+  const auto says = [&](int status, std::string_view what) {
+    reply(exchange, status, "text/plain", fmt::format("{}: {}\n", gateway_, what));
+  };
+  if (draining_) return says(503, "draining");
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
-    return reply(exchange, 503, "text/plain", books.error().message + "\n");
+    return says(503, books.error().message);
   }
-  reply(exchange, 200, "text/plain", "ready\n");
+  says(200, "ready");
 }
 
 void Admin::metrics(http::Exchange& exchange) const {
@@ -169,11 +169,17 @@ void Admin::metrics(http::Exchange& exchange) const {
   reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", body);
 }
 
-void Admin::newest_records(http::Exchange& exchange) const {
+Result<telemetry::RecordView> Admin::view_of_newest(const RecordRing::Entry& entry) {
+  return viewer_.view(entry.bytes, entry.snapshot,
+                      ledger::RequestId{.journal = shard_.journal_id(), .number = entry.number},
+                      shard_.currency());
+}
+
+void Admin::newest_records(http::Exchange& exchange) {
   std::string body;
   shard_.records().for_newest(kNewestShown, [&](const RecordRing::Entry& entry) {
     if (!in_time(entry)) return;
-    if (const auto view = view_of_newest(entry, shard_)) {
+    if (const auto view = view_of_newest(entry)) {
       body += telemetry::to_json(*view);
       body += '\n';
     }
@@ -189,7 +195,7 @@ void Admin::one_record(http::Exchange& exchange, std::string_view id, std::strin
   const RecordRing::Entry* entry =
       parsed->journal == shard_.journal_id() ? shard_.records().find(parsed->number) : nullptr;
   if (entry == nullptr || !in_time(*entry)) return look_up(exchange, *parsed, form);
-  const auto view = view_of_newest(*entry, shard_);
+  const auto view = view_of_newest(*entry);
   if (!view) return not_found(exchange, view.error().message);
   reply(exchange, 200, form.type(), form.write(*view));
 }

@@ -3,7 +3,8 @@
 // Unix socket, or on loopback with a token; never for tenants.
 //
 //   GET /healthz          200 while the process runs
-//   GET /readyz           200 while requests are taken; 503 with the reason
+//   GET /readyz           200 while requests are taken; 503 with the reason;
+//                         either behind the gateway's name
 //   GET /metrics          Prometheus text
 //   GET /records          the newest records, one line of JSON each
 //   GET /records/ID       one record with all reasons, as JSON; what is no longer
@@ -18,14 +19,16 @@
 #include <string_view>
 
 #include "adapters/http/server.h"
+#include "drivers/serve/kept_records.h"
 #include "drivers/serve/shard.h"
 
 namespace hanse::serve {
 
 class Admin final : public http::Handler {
  public:
-  // An empty token asks for none: for Unix sockets, whose file has rights.
-  Admin(Shard& shard, std::string token);
+  // `gateway` is its name in the configuration. An empty token asks for none:
+  // for Unix sockets, whose file has rights.
+  Admin(Shard& shard, std::string gateway, std::string token);
   ~Admin() override;
 
   void on_head(http::Exchange& exchange) override;
@@ -44,12 +47,15 @@ class Admin final : public http::Handler {
   [[nodiscard]] bool may(const http::RequestHead& head) const;
   void ready(http::Exchange& exchange) const;
   void metrics(http::Exchange& exchange) const;
-  void newest_records(http::Exchange& exchange) const;
+  Result<telemetry::RecordView> view_of_newest(const RecordRing::Entry& entry);
+  void newest_records(http::Exchange& exchange);
   void one_record(http::Exchange& exchange, std::string_view id, std::string_view query);
   void look_up(http::Exchange& exchange, const ledger::RequestId& request, const RecordForm& form);
 
   Shard& shard_;
-  std::string token_;
+  const std::string gateway_;
+  const std::string token_;
+  RecordViewer viewer_;
   bool draining_ = false;
   // Each waits for the archive; by a number of its own, for its client may go
   // first.

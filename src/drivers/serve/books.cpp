@@ -33,7 +33,7 @@ class Copying final : public ledger::EntrySink {
 }  // namespace
 
 Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptions& options,
-                                           WallTime now) {
+                                           Instant now) {
   std::unique_ptr<Books> books(new Books(options.lag_max));
   journal::JournalOptions journal_options = options.journal;
   journal_options.directory = options.files.journal.string();
@@ -41,7 +41,7 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
     to->tell_keeper();
     if (also) also();
   };
-  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now);
+  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now.wall);
   if (!journal) return std::unexpected(std::move(journal.error()));
   books->journal_ = *std::move(journal);
   auto database = storage::SqliteBooks::open(options.files.database.string(),
@@ -60,16 +60,20 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
                      options.files.database.string(), known->count(),
                      books->journal_->written().count())});
   }
+  books->newest_ = {.written = books->journal_->written(), .at = now.monotonic};
   books->keeper_ = std::make_unique<storage::BookKeeper>(
       *books->database_, journal_source(disk, options.files.journal));
   books->may_tell_ = true;
   books->tell_keeper();
   books->segment_ = books->journal_->segment();
-  books->archive_ =
-      std::make_unique<RecordArchive>(disk, RecordArchiveOptions{.files = options.files,
-                                                                 .rule = options.records,
-                                                                 .now = options.now,
-                                                                 .on_erased = options.on_erased});
+  books->archive_ = std::make_unique<RecordArchive>(
+      disk,
+      RecordArchiveOptions{.files = options.files,
+                           .rule = options.records,
+                           .now = options.now,
+                           .on_erased = options.on_erased,
+                           .on_snapshots_erased = options.on_snapshots_erased},
+      options.running);
   return books;
 }
 
@@ -85,13 +89,13 @@ Status Books::write(Instant now) {
     segment_ = journal_->segment();
     archive_->segment_begun();
   }
-  const ledger::Position position = journal_->written();
+  newest_ = {.written = journal_->written(), .at = now.monotonic};
   if (marks_.empty() || elapsed(marks_.back().at, now.monotonic) >= kMarkEvery) {
     const ledger::Position booked = keeper_->booked();
     while (!marks_.empty() && marks_.front().written <= booked) marks_.pop_front();
     // Past the bound the marks grow coarser instead of more.
     if (marks_.size() == kMarksMax) marks_.pop_back();
-    marks_.push_back({.written = position, .at = now.monotonic});
+    marks_.push_back(newest_);
   }
   return {};
 }
@@ -101,7 +105,13 @@ Duration Books::lag(Instant now) const {
   for (const Mark& mark : marks_) {
     if (mark.written > booked) return elapsed(mark.at, now.monotonic);
   }
-  return Duration();
+  return newest_.written > booked ? elapsed(newest_.at, now.monotonic) : Duration();
+}
+
+std::int64_t Books::lag_entries() const {
+  // The journal's position, not what the keeper was told: a disk that does not
+  // get on with its syncs holds up the books, too.
+  return (journal_->written() - keeper_->booked()).count();
 }
 
 Status Books::may_admit(Instant now) const {

@@ -22,6 +22,7 @@
 #include "adapters/storage/books.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "core/dispatch/snapshot.h"
 #include "core/ledger/budget.h"
 #include "core/ledger/entry.h"
 #include "core/ledger/entry_stream.h"
@@ -40,6 +41,9 @@ struct BooksOptions {
   std::function<WallTime()> now;  // the wall clock, for the records' time
   // What an erasure of records came to; called by a thread of its own.
   std::function<void(const Result<journal::RetentionReport>&)> on_erased{};
+  std::function<void(const Result<std::int64_t>&)> on_snapshots_erased{};  // the same
+  // The configuration that records are about to cite, or null.
+  dispatch::SnapshotRef running{};
 };
 
 class Books {
@@ -49,7 +53,7 @@ class Books {
   // Fails: conflict when another gateway has it open; broken, naming file and
   // offset, when it is damaged; what the disk or the database reports.
   static Result<std::unique_ptr<Books>> open(journal::Disk& disk, const BooksOptions& options,
-                                             WallTime now);
+                                             Instant now);
 
   ledger::Ledger& ledger() { return ledger_; }
   ledger::Treasurer& treasurer() { return treasurer_; }
@@ -67,8 +71,10 @@ class Books {
   // Fails: unavailable, with what stands in the way.
   [[nodiscard]] Status may_admit(Instant now) const;
 
-  // How far the books are behind the journal.
-  [[nodiscard]] std::int64_t lag_entries() const { return keeper_->lag(); }
+  // How far the books are behind the journal: entries that are written and not
+  // booked, and the age of the oldest of them, too low by a tenth of a second
+  // at most. Of those that were there at the start it is the time since then.
+  [[nodiscard]] std::int64_t lag_entries() const;
   [[nodiscard]] Duration lag(Instant now) const;
   // Writes the ledger's state as a seal, and copies it to `copy`.
   void seal(WallTime at, ledger::EntrySink& copy);
@@ -97,6 +103,7 @@ class Books {
   std::unique_ptr<journal::Journal> journal_;
   std::atomic<bool> may_tell_{false};  // journal and keeper are both there
   std::deque<Mark> marks_;
+  Mark newest_;                     // of the last write, which need not be among them
   journal::SegmentNumber segment_;  // the last one that the archive was told of
   std::unique_ptr<RecordArchive> archive_;
 };

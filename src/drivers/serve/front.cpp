@@ -230,7 +230,9 @@ void Front::mark(api::Problem& problem, const http::RequestHead* head) {
 
 void Front::count(const api::Problem& problem) {
   const std::string_view code = api::row_of(problem.kind).code;
-  shard_.metrics().observe_rejection(code.empty() ? "bad_request" : code);
+  const std::string_view said = code.empty() ? "bad_request" : code;
+  shard_.metrics().observe_rejection(said);
+  shard_.trace().turned_away(said);
 }
 
 }  // namespace hanse::serve

@@ -13,7 +13,6 @@
 #include "adapters/journal/find_request.h"
 #include "adapters/journal/payloads.h"
 #include "core/dispatch/record_codec.h"
-#include "core/gate/gate.h"
 #include "drivers/serve/surroundings.h"
 
 namespace hanse::serve {
@@ -80,7 +79,8 @@ Result<KeptConfiguration> read_configuration(const BooksFiles& files, const Sha2
         fmt::format("the configuration under which {} was decided does not load any more:\n{}", id,
                     config::render(loaded.diagnostics, config::Colour::off)));
   }
-  if (loaded.configuration->digest != digest) {
+  // The text's own, for what is left out of it may have another default by now.
+  if (sha256(text) != digest) {
     return damaged(fmt::format(
         "{} has been changed: it is not the configuration under which {} was decided", path, id));
   }
@@ -92,18 +92,31 @@ Result<KeptConfiguration> read_configuration(const BooksFiles& files, const Sha2
 
 }  // namespace
 
-Result<telemetry::RecordView> view_of(std::string_view record, const dispatch::Snapshot& snapshot,
-                                      const ledger::RequestId& request, ledger::Currency currency) {
+const gate::Gate& RecordViewer::gate_of(const dispatch::SnapshotRef& snapshot) {
+  if (snapshot_ != snapshot) {
+    gate_.reset();
+    snapshot_ = snapshot;
+  }
+  if (!gate_) {
+    gate_.emplace(snapshot->catalog, snapshot->fleet, snapshot->policies, snapshot->labels);
+  }
+  return *gate_;
+}
+
+Result<telemetry::RecordView> RecordViewer::view(std::string_view record,
+                                                 const dispatch::SnapshotRef& snapshot,
+                                                 const ledger::RequestId& request,
+                                                 ledger::Currency currency) {
   auto read = dispatch::read_record(record);
   if (!read) return std::unexpected(std::move(read.error()));
-  if (const Status sound = dispatch::check_record(read->record, snapshot); !sound) {
+  if (const Status sound = dispatch::check_record(read->record, *snapshot); !sound) {
     return std::unexpected(sound.error());
   }
-  const gate::Gate gate(snapshot.catalog, snapshot.fleet, snapshot.policies, snapshot.labels);
-  const limits::Tenant& tenant = snapshot.tenants.tenants[read->record.tenant];
+  const gate::Gate& gate = gate_of(snapshot);
+  const limits::Tenant& tenant = snapshot->tenants.tenants[read->record.tenant];
   const auto verdicts = gate.explain({.policy = tenant.policy, .labels = read->record.labels},
                                      read->record.arrived_at.wall);
-  return telemetry::make_view(read->record, read->extras, snapshot, verdicts, request, currency);
+  return telemetry::make_view(read->record, read->extras, *snapshot, verdicts, request, currency);
 }
 
 Result<telemetry::RecordView> find_record(journal::Disk& disk, const BooksFiles& files,
@@ -121,7 +134,7 @@ Result<telemetry::RecordView> find_record(journal::Disk& disk, const BooksFiles&
   }
   const auto configuration = read_configuration(files, head->snapshot, head->arrived_at, id);
   if (!configuration) return std::unexpected(configuration.error());
-  return view_of(*bytes, *configuration->snapshot, request, configuration->currency);
+  return RecordViewer().view(*bytes, configuration->snapshot, request, configuration->currency);
 }
 
 }  // namespace hanse::serve

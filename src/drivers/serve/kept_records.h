@@ -5,23 +5,36 @@
 // are read alike.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "adapters/journal/disk.h"
 #include "adapters/telemetry/record_view.h"
 #include "base/result.h"
 #include "core/dispatch/snapshot.h"
+#include "core/gate/gate.h"
 #include "core/ledger/account.h"
 #include "core/ledger/request_id.h"
 #include "drivers/serve/books_files.h"
 
 namespace hanse::serve {
 
-// `record` as record_codec.h writes it.
-// Requires: `snapshot` is the one that the record cites.
-// Fails: broken when it is no record, or does not fit the snapshot.
-Result<telemetry::RecordView> view_of(std::string_view record, const dispatch::Snapshot& snapshot,
-                                      const ledger::RequestId& request, ledger::Currency currency);
+// Makes views, and keeps the gate of the snapshot last used: the newest records
+// mostly cite one, and compiling its rules takes longer than all the rest.
+class RecordViewer {
+ public:
+  // `record` as record_codec.h writes it.
+  // Requires: `snapshot` is the one that the record cites.
+  // Fails: broken when it is no record, or does not fit the snapshot.
+  Result<telemetry::RecordView> view(std::string_view record, const dispatch::SnapshotRef& snapshot,
+                                     const ledger::RequestId& request, ledger::Currency currency);
+
+ private:
+  const gate::Gate& gate_of(const dispatch::SnapshotRef& snapshot);
+
+  dispatch::SnapshotRef snapshot_;  // outlives its gate
+  std::optional<gate::Gate> gate_;  // of snapshot_
+};
 
 // Out of the journal, without its lock: beside the gateway that writes it, or
 // when none does.

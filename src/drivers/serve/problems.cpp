@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/http/framing_rules.h"
 #include "base/check.h"
 #include "base/nearest_word.h"
 #include "core/limits/latency_class.h"
@@ -184,7 +185,8 @@ api::Problem problem_of(const http::Refusal& refusal) {
     case 431: problem.kind = api::ProblemKind::head_too_large; break;
     case 501: problem.kind = api::ProblemKind::not_implemented; break;
     case 503:
-      problem.kind = api::ProblemKind::overloaded;
+      problem.kind = refusal.code == http::refusals::kDraining.code ? api::ProblemKind::draining
+                                                                    : api::ProblemKind::overloaded;
       problem.retry_after = seconds(1);
       break;
     case 505: problem.kind = api::ProblemKind::bad_version; break;

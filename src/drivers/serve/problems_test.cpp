@@ -106,17 +106,20 @@ TEST(Problems, AnUnknownLatencyClassIsToldWithThoseThatThereAre) {
 
 TEST(Problems, RefusalsOfTheHttpServerAreInTheTableToo) {
   for (const http::Refusal& refusal :
-       {refusals::kBadRequestLine, refusals::kBadMethod, refusals::kMethodNotImplemented,
-        refusals::kBadTarget, refusals::kTargetTooLong, refusals::kBadVersion, refusals::kBadField,
-        refusals::kHeadTooLarge, refusals::kTooManyFields, refusals::kNoHost, refusals::kBadCoding,
-        refusals::kBadChunk, refusals::kBodyTooLarge, refusals::kTrailersTooLarge,
-        refusals::kCutShort, refusals::kBadExpectation, refusals::kNoMemory,
-        refusals::kHeadTimedOut, refusals::kBodyTimedOut}) {
+       {refusals::kBadRequestLine, refusals::kBadMethod,          refusals::kMethodNotImplemented,
+        refusals::kBadTarget,      refusals::kTargetTooLong,      refusals::kBadVersion,
+        refusals::kBadField,       refusals::kHeadTooLarge,       refusals::kTooManyFields,
+        refusals::kNoHost,         refusals::kBadCoding,          refusals::kBadChunk,
+        refusals::kBodyTooLarge,   refusals::kTrailersTooLarge,   refusals::kCutShort,
+        refusals::kBadExpectation, refusals::kNoMemory,           refusals::kHeadTimedOut,
+        refusals::kBodyTimedOut,   refusals::kTooManyConnections, refusals::kDraining}) {
     const api::Problem problem = problem_of(refusal);
     EXPECT_EQ(api::http_status(problem), refusal.status) << refusal.code;
     EXPECT_EQ(problem.message, refusal.message);
   }
   EXPECT_EQ(api::row_of(problem_of(refusals::kHeadTimedOut).kind).code, "request_timeout");
+  EXPECT_EQ(api::row_of(problem_of(refusals::kTooManyConnections).kind).code, "overloaded");
+  EXPECT_EQ(api::row_of(problem_of(refusals::kDraining).kind).code, "draining");
   const api::Problem full = problem_of(refusals::kNoMemory);
   EXPECT_EQ(api::row_of(full.kind).type, "server_error");
   EXPECT_TRUE(full.retry_after.has_value());

@@ -27,8 +27,15 @@ std::uint64_t payload_segment_bytes_for(std::uint64_t bytes_max) {
   return std::min(std::uint64_t{256} << 20U, bytes_max / 8);
 }
 
-RecordArchive::RecordArchive(journal::Disk& disk, RecordArchiveOptions options)
-    : disk_(disk), options_(std::move(options)), rule_(options_.rule), thread_([this] { run(); }) {}
+RecordArchive::RecordArchive(journal::Disk& disk, RecordArchiveOptions options,
+                             const dispatch::SnapshotRef& running)
+    : disk_(disk),
+      options_(std::move(options)),
+      snapshots_(disk, options_.files),
+      rule_(options_.rule) {
+  if (running != nullptr) use(running);
+  thread_ = std::thread([this] { run(); });
+}
 
 RecordArchive::~RecordArchive() {
   {
@@ -100,6 +107,8 @@ void RecordArchive::erase(const journal::RetentionRule& rule) {
   const auto report =
       journal::erase_old_payloads(disk_, options_.files.journal.string(), rule, options_.now());
   if (options_.on_erased) options_.on_erased(report);
+  const auto snapshots = snapshots_.erase_unused();
+  if (options_.on_snapshots_erased) options_.on_snapshots_erased(snapshots);
 }
 
 }  // namespace hanse::serve

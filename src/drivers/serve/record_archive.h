@@ -1,7 +1,8 @@
 // src/drivers/serve/record_archive.h
 // The decision records that lie beside the journal, on a thread of their own:
-// erases those whose time or room is over, and looks up what is asked for and
-// is no longer in memory. The request path never waits for either.
+// erases those whose time or room is over, and the configurations that no
+// record cites any more; looks up what is asked for and is no longer in memory. The request path
+// never waits for either.
 #pragma once
 
 #include <condition_variable>
@@ -18,6 +19,7 @@
 #include "base/result.h"
 #include "core/ledger/request_id.h"
 #include "drivers/serve/books_files.h"
+#include "drivers/serve/kept_snapshots.h"
 
 namespace hanse::serve {
 
@@ -25,8 +27,10 @@ struct RecordArchiveOptions {
   BooksFiles files;
   journal::RetentionRule rule;
   std::function<WallTime()> now;
-  // What an erasure came to; called on the archive's thread.
+  // What an erasure came to, of records and then of configurations; called on
+  // the archive's thread.
   std::function<void(const Result<journal::RetentionReport>&)> on_erased{};
+  std::function<void(const Result<std::int64_t>&)> on_snapshots_erased{};
 };
 
 // All but the destructor may be called from any thread.
@@ -35,8 +39,11 @@ class RecordArchive {
   static constexpr std::size_t kLookUpsMax = 16;
   using Told = std::function<void(Result<telemetry::RecordView>)>;
 
-  // Erases at once what is due. Requires: `disk` outlives the archive.
-  RecordArchive(journal::Disk& disk, RecordArchiveOptions options);
+  // Erases at once what is due. `running` is the configuration that records
+  // are about to cite; see KeptSnapshots::use(), it may be null where there is
+  // none. Requires: `disk` outlives the archive.
+  RecordArchive(journal::Disk& disk, RecordArchiveOptions options,
+                const dispatch::SnapshotRef& running = nullptr);
   // Look-ups that still wait are told nothing.
   ~RecordArchive();
   RecordArchive(const RecordArchive&) = delete;
@@ -44,6 +51,8 @@ class RecordArchive {
 
   // From now on.
   void set_rule(const journal::RetentionRule& rule);
+  // Before a configuration's file is written or relied on.
+  void use(const dispatch::SnapshotRef& snapshot) { snapshots_.use(snapshot); }
   // The journal has left a segment: there may be something to erase.
   void segment_begun();
   // Calls `told` on the archive's thread. False, and nothing is called, when
@@ -61,6 +70,7 @@ class RecordArchive {
 
   journal::Disk& disk_;
   const RecordArchiveOptions options_;
+  KeptSnapshots snapshots_;
   std::mutex mutex_;
   std::condition_variable work_;
   journal::RetentionRule rule_;

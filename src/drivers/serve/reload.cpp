@@ -35,10 +35,13 @@ std::vector<std::string_view> keys_that_wait(const config::Configuration& before
   const auto& old = before.gateway;
   const auto& next = now.gateway;
   return Changes()
+      .look("gateway.name", old.name, next.name)
       .look("gateway.listen", old.listen, next.listen)
       .look("gateway.admin", old.admin, next.admin)
       .look("gateway.admin_token_file", old.admin_token_file, next.admin_token_file)
       .look("http", before.http, now.http)
+      .look("limits", before.limits, now.limits)
+      .look("health", before.health, now.health)
       .look("ledger", before.ledger, now.ledger)
       .look("telemetry", before.telemetry, now.telemetry)
       .keys();

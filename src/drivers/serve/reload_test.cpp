@@ -42,10 +42,14 @@ TEST(Reload, AnotherCertificateIsTakenButNotTheFirstOrNone) {
 TEST(Reload, WhatWaitsForARestartIsNamed) {
   config::Configuration before;
   config::Configuration now;
+  now.gateway.name = "north";
   now.gateway.admin.port = 1;
   now.http.connections_max = 1;
+  now.limits.requests_max = 1;
+  now.health.probe_interval = seconds(7);
   now.telemetry.log_file = "x";
-  EXPECT_THAT(keys_that_wait(before, now), ElementsAre("gateway.admin", "http", "telemetry"));
+  EXPECT_THAT(keys_that_wait(before, now), ElementsAre("gateway.name", "gateway.admin", "http",
+                                                       "limits", "health", "telemetry"));
 }
 
 }  // namespace

@@ -71,6 +71,19 @@ http::ServerOptions server_options(const config::HttpLimits& limits) {
   return options;
 }
 
+dispatch::DispatchOptions dispatch_options(const config::Configuration& configuration) {
+  // The configuration has checked what dispatch requires.
+  dispatch::DispatchOptions options;
+  options.currency = ledger::parse_currency(configuration.gateway.currency).value();
+  options.requests_max = configuration.limits.requests_max;
+  options.attempts_max = configuration.limits.attempts_max;
+  options.probe_every = configuration.health.probe_interval;
+  options.world.health = {.soft_failures_to_open = configuration.health.soft_failures_to_open,
+                          .pause_first = configuration.health.pause_first,
+                          .pause_max = configuration.health.pause_max};
+  return options;
+}
+
 Result<std::shared_ptr<const http::TlsContext>> listener_tls(
     const config::GatewayOptions& gateway) {
   if (gateway.tls_certificate_file.empty()) return std::shared_ptr<const http::TlsContext>();
@@ -156,12 +169,13 @@ class Process {
 
     ShardOptions shard_options;
     fill_at_random(shard_options.random_seed);
-    shard_options.build = {
-        .version = std::string(kVersion), .commit = {}, .build = std::string(kBuild)};
-    shard_options.dispatch.currency =
-        ledger::parse_currency(configuration.gateway.currency).value();
+    shard_options.build = {.gateway = configuration.gateway.name,
+                           .version = std::string(kVersion),
+                           .commit = {},
+                           .build = std::string(kBuild)};
+    shard_options.dispatch = dispatch_options(configuration);
 
-    auto books = open_books(configuration);
+    auto books = open_books(configuration, (*setting)->snapshot);
     if (!books) return std::unexpected(std::move(books.error()));
     const Status kept = keep_snapshot(books_files(configuration.gateway.data_dir),
                                       configuration.digest, loaded.canonical);
@@ -213,6 +227,17 @@ class Process {
     }
   }
 
+  // On the archive's thread.
+  void snapshots_erased(const Result<std::int64_t>& erased) const {
+    if (!erased) {
+      log_->warning("configurations that no record cites cannot be erased; it is tried again",
+                    {telemetry::field::detail(erased.error().message)});
+    } else if (*erased != 0) {
+      log_->info("configurations that no record cites any more erased",
+                 {telemetry::field::count("files", *erased)});
+    }
+  }
+
   // Times in the books never go backwards, whatever the machine's clock does
   // between two starts.
   void go_on_from(WallTime booked_last) {
@@ -226,13 +251,16 @@ class Process {
     loop_.raise_wall(booked_last);
   }
 
-  Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration) {
+  Result<std::unique_ptr<Books>> open_books(const config::Configuration& configuration,
+                                            dispatch::SnapshotRef running) {
     const BooksFiles files = books_files(configuration.gateway.data_dir);
     BooksOptions options;
     options.files = files;
     options.records = retention_rule(configuration);
     options.now = wall_now;
     options.on_erased = [this](const auto& report) { records_erased(report); };
+    options.on_snapshots_erased = [this](const auto& erased) { snapshots_erased(erased); };
+    options.running = std::move(running);
     options.journal.segment_bytes =
         static_cast<std::uint64_t>(configuration.ledger.segment_bytes.count());
     options.journal.payload_segment_bytes = payload_segment_bytes_for(options.records.bytes_max);
@@ -255,7 +283,7 @@ class Process {
                    fmt::format("the data directory {} cannot be made: {}",
                                configuration.gateway.data_dir.string(), trouble.message())});
     }
-    auto books = Books::open(*disk_, options, wall_now());
+    auto books = Books::open(*disk_, options, loop_.read_clock());
     if (!books) return books;
     const journal::RecoveryReport& found = (*books)->journal().recovery();
     log_->info(
@@ -301,7 +329,7 @@ class Process {
 
     http::ServerOptions admin_options = server_options(configuration.http);
     admin_options.connections_max = 64;
-    admin_ = std::make_unique<Admin>(*shard_, *std::move(token));
+    admin_ = std::make_unique<Admin>(*shard_, configuration.gateway.name, *std::move(token));
     admin_server_ = std::make_unique<http::Server>(loop_, admin_options, *admin_);
     auto bound = admin_server_->listen(endpoint_of(configuration.gateway.admin));
     if (!bound) return std::unexpected(std::move(bound.error()));
@@ -340,7 +368,8 @@ class Process {
     for (const http::Endpoint& endpoint : bound_) {
       log_->info(
           "serving",
-          {telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
+          {telemetry::field::gateway(began_with_.gateway.name),
+           telemetry::field::address(fmt::format("{}://{}/v1", scheme, endpoint.to_string()))});
     }
     log_->info("admin listener", {telemetry::field::address(admin_bound_.to_string())});
   }
@@ -391,14 +420,35 @@ class Process {
     if (!setting) return reload_refused(setting.error().message);
     auto tls = listener_tls(loaded.configuration->gateway);
     if (!tls) return reload_refused(tls.error().message);
+    shard_->books().archive().use((*setting)->snapshot);
     const Status kept = keep_snapshot(books_files(loaded.configuration->gateway.data_dir),
                                       loaded.configuration->digest, loaded.canonical);
     if (!kept) return reload_refused(kept.error().message);
     if (*tls != nullptr) server_->set_tls(*std::move(tls));
+    trace_reload(*shard_->setting(), **setting);
     shard_->adopt(*std::move(setting));
     shard_->books().archive().set_rule(retention_rule(*loaded.configuration));
     log_->info("configuration reloaded",
                {telemetry::field::snapshot(shard_->setting()->snapshot->digest)});
+  }
+
+  void trace_reload(const Setting& before, const Setting& now) const {
+    if (!log_->writes(telemetry::LogLevel::debug)) return;
+    const auto kept = std::ranges::count_if(now.upstreams, [&](const auto& upstream) {
+      return std::ranges::find(before.upstreams, upstream) != before.upstreams.end();
+    });
+    const auto count = [](telemetry::Literal what, std::size_t rows) {
+      return telemetry::field::count(what, static_cast<std::int64_t>(rows));
+    };
+    log_->debug("configuration before", {telemetry::field::snapshot(before.snapshot->digest),
+                                         count("sites", before.snapshot->fleet.sites.size()),
+                                         count("keys", before.snapshot->tenants.keys.size())});
+    log_->debug("configuration now", {telemetry::field::snapshot(now.snapshot->digest),
+                                      count("sites", now.snapshot->fleet.sites.size()),
+                                      telemetry::field::count("sites_with_connections_kept", kept),
+                                      count("offers", now.snapshot->fleet.offers.size()),
+                                      count("tenants", now.snapshot->tenants.tenants.size()),
+                                      count("keys", now.snapshot->tenants.keys.size())});
   }
 
   void reload_refused(std::string_view why) {

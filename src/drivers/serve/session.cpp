@@ -417,6 +417,7 @@ void Session::end_attempt(answer::Failure failure) {
                                      .usage = used ? usage_so_far() : Usage{},
                                      .paused = call_.paused_for(),
                                      .retry_after = report_ ? report_->retry_after : std::nullopt});
+  shard_.trace().attempt_ended(shard_.record(ref()), attempt_, *admission_.setting->snapshot);
 }
 
 // --- Words -----------------------------------------------------------------

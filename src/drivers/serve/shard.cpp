@@ -24,6 +24,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       recorder_(std::move(recorder)),
       options_(options),
       log_(log),
+      trace_(log, books_->journal().id()),
       metrics_(options_.dispatch.currency, options_.build),
       process_(metrics_.registry()),
       records_(kRecordsKept),
@@ -32,6 +33,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
                 {.budget = books_->treasurer(), .slots = slots_, .health = nobody_else_},
                 options_.dispatch, began),
       prober_([this](SiteId site, bool healthy) {
+        trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
         tell(dispatch::SiteReported{
             .site = site, .finding = healthy ? fleet::Finding::works : fleet::Finding::fails});
       }),
@@ -96,6 +98,7 @@ std::array<char, ledger::kRequestIdChars> Shard::request_id(dispatch::RequestRef
 void Shard::ended(Session& session) {
   const dispatch::Record& record = dispatch_.record(session.ref());
   metrics_.observe(record, *session.setting()->snapshot);
+  trace_.request_ended(record);
   if (record.end == dispatch::End::refused_by_law) {
     metrics_.observe_refusals(dispatch_.explain(session.ref()));
   }
@@ -239,8 +242,12 @@ void Shard::perform(const dispatch::Action& action) {
     Shard& shard;
     void operator()(std::monostate) const {}
     void operator()(const dispatch::Append&) const {}
-    void operator()(const dispatch::OpenAttempt& a) const { shard.find(a.request)->open(a); }
+    void operator()(const dispatch::OpenAttempt& a) const {
+      shard.trace_opening(a.request, a.attempt);
+      shard.find(a.request)->open(a);
+    }
     void operator()(const dispatch::CancelAttempt& a) const {
+      shard.trace_cancelling(a.request, a.attempt);
       shard.find(a.request)->cancel_attempt();
     }
     void operator()(const dispatch::Release& a) const {
@@ -254,6 +261,14 @@ void Shard::perform(const dispatch::Action& action) {
     void operator()(const dispatch::WakeAt&) const {}
   };
   std::visit(Visitor{*this}, action);
+}
+
+void Shard::trace_opening(dispatch::RequestRef request, std::size_t attempt) const {
+  trace_.attempt_opened(record(request), attempt, dispatch_.snapshot_of(request));
+}
+
+void Shard::trace_cancelling(dispatch::RequestRef request, std::size_t attempt) const {
+  trace_.attempt_cancelled(record(request), attempt, dispatch_.snapshot_of(request));
 }
 
 Session* Shard::find(dispatch::RequestRef ref) {

@@ -31,6 +31,7 @@
 #include "drivers/serve/recorder.h"
 #include "drivers/serve/session.h"
 #include "drivers/serve/setting.h"
+#include "drivers/serve/trace.h"
 
 namespace hanse::serve {
 
@@ -93,6 +94,7 @@ class Shard {
   [[nodiscard]] telemetry::GatewayMetrics& metrics() { return metrics_; }
   [[nodiscard]] Books& books() { return *books_; }
   [[nodiscard]] Random& random() { return random_; }
+  [[nodiscard]] const Trace& trace() const { return trace_; }
 
  private:
   void write_down(const dispatch::Append& append);
@@ -106,6 +108,8 @@ class Shard {
   void turn_end();
   void stop_sessions(api::ProblemKind kind, std::string_view why);
   void journal_failed(const Error& error);
+  void trace_opening(dispatch::RequestRef request, std::size_t attempt) const;
+  void trace_cancelling(dispatch::RequestRef request, std::size_t attempt) const;
   Session* find(dispatch::RequestRef ref);
 
   http::Loop& loop_;
@@ -114,6 +118,7 @@ class Shard {
   std::unique_ptr<Recorder> recorder_;
   ShardOptions options_;
   telemetry::Log& log_;
+  Trace trace_;
   telemetry::GatewayMetrics metrics_;
   telemetry::ProcessMetrics process_;
   RecordRing records_;

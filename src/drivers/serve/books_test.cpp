@@ -1,0 +1,98 @@
+#include "drivers/serve/books.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "adapters/journal/testing/faulty_disk.h"
+#include "adapters/storage/sqlite.h"
+
+namespace hanse::serve {
+namespace {
+
+using storage::Database;
+
+constexpr Instant at(Duration since) {
+  return {.monotonic = MonotonicTime(0) + since, .wall = WallTime(1) + since};
+}
+
+class BooksTest : public ::testing::Test {
+ protected:
+  BooksTest() : folder_(::testing::TempDir() + "hanse_books_test") {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    open(at(seconds(0)));
+  }
+  ~BooksTest() override {
+    books_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void open(Instant now) {
+    BooksOptions options;
+    options.files = books_files(folder_);
+    options.journal.flush_interval = Duration(0);
+    options.lag_max = seconds(60);
+    options.now = [] { return WallTime(1); };
+    books_ = Books::open(disk_, options, now).value();
+  }
+  void refuse_request(Instant now) {
+    const ledger::Entry entry{
+        .at = now.wall,
+        .body = ledger::RequestRefused{.request = {books_->ledger().epoch(), ++sequence_},
+                                       .why = ledger::Refusal::by_law}};
+    ASSERT_TRUE(books_->ledger().apply(entry));
+    books_->append(entry);
+    ASSERT_TRUE(books_->write(now));
+  }
+  void await_books() const {
+    while (books_->lag_entries() != 0) std::this_thread::yield();
+  }
+  // As long as it lives, nothing can be booked.
+  Database lock_database() const {
+    auto database =
+        Database::open(books_files(folder_).database.string(), Database::Mode::read_write).value();
+    EXPECT_TRUE(database.execute("BEGIN IMMEDIATE"));
+    return database;
+  }
+
+  journal::testing::FaultyDisk disk_;
+  const std::string folder_;
+  std::unique_ptr<Books> books_;
+  std::int64_t sequence_ = 0;
+};
+
+TEST_F(BooksTest, WhatWasWrittenLastIsBehindThoughNothingFollowsIt) {
+  refuse_request(at(seconds(1)));
+  await_books();
+  EXPECT_EQ(books_->lag(at(seconds(10))), Duration());
+  const Database locked = lock_database();
+  // Too soon after the one before to be remembered among the marks.
+  refuse_request(at(seconds(1) + milliseconds(50)));
+  EXPECT_EQ(books_->lag_entries(), 1);
+  EXPECT_EQ(books_->lag(at(seconds(10) + milliseconds(50))), seconds(9));
+  EXPECT_TRUE(books_->may_admit(at(seconds(61))));
+  const Status late = books_->may_admit(at(seconds(62)));
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().message.find("behind the journal"), std::string::npos);
+}
+
+TEST_F(BooksTest, WhatTheStartFindsUnbookedIsBehind) {
+  refuse_request(at(seconds(1)));
+  await_books();
+  std::optional<Database> locked = lock_database();
+  refuse_request(at(seconds(2)));
+  books_.reset();
+  open(at(seconds(100)));
+  EXPECT_GT(books_->lag_entries(), 0);
+  EXPECT_EQ(books_->lag(at(seconds(107))), seconds(7));
+  locked.reset();
+  await_books();
+  EXPECT_EQ(books_->lag(at(seconds(200))), Duration());
+}
+
+}  // namespace
+}  // namespace hanse::serve
