@@ -76,3 +76,44 @@ def test_one_output_limit_leaves_whatever_the_client_named(
     for request in scripted["ashburn"].requests:
         pairs = json.loads(request.body, object_pairs_hook=list)
         assert [pair for pair in pairs if pair[0] in LIMITS] == [("max_tokens", 7 if named else 256)]
+
+
+# --- Usage -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "completion", "marks"),
+    [
+        ("null", None, {"estimated"}),
+        ("{}", None, {"estimated"}),
+        ("[]", None, {"estimated"}),
+        ('{"prompt_tokens":-1,"completion_tokens":-2}', None, {"estimated"}),
+        ('{"completion_tokens":2}', 2, {"estimated"}),
+        ('{"prompt_tokens":7,"completion_tokens":"5"}', None, {"estimated"}),
+        ('{"prompt_tokens":10.5,"completion_tokens":2}', 2, {"estimated", "contradicted"}),
+        ('{"prompt_tokens":7,"completion_tokens":2,"reasoning_tokens":5,"total_tokens":14}', 7, set()),
+        ('{"prompt_tokens":7,"completion_tokens":99999999999}', 1 << 30, {"contradicted"}),
+        ('{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9,"vendor":1}', 2, set()),
+    ],
+)
+def test_a_whole_reply_says_the_usage_that_is_billed_and_once(
+    scripted: Engines, tmp_path: pathlib.Path, said: str, completion: int | None, marks: set[str]
+) -> None:
+    choices = '"choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]'
+    body = f'{{{choices},"usage":{said}}}'
+    for engine in scripted.values():
+        engine.script = lambda _, wire: wire.reply(200, body.encode())
+    with changed_grid(scripted, tmp_path, ('kind = "llama.cpp"', 'kind = "openai"')) as grid:
+        status, text, headers = ask(grid, {})
+        assert status == 200
+        names = [name for name, _ in json.loads(text, object_pairs_hook=list)]
+        assert len(names) == len(set(names)), names
+        reply = json.loads(text)
+        bill = record_of(grid, headers)["bill"]
+    shown, billed = reply["usage"], bill["tokens"]
+    assert shown["prompt_tokens"] == billed["prompt"] + billed["cached_read"] + billed["cache_write"] > 0
+    assert shown["completion_tokens"] == billed["output"] + billed["reasoning"] > 0
+    assert shown["total_tokens"] == shown["prompt_tokens"] + shown["completion_tokens"]
+    assert completion is None or shown["completion_tokens"] == completion
+    assert set(shown) == {*usage(), "completion_tokens_details"}  # As in streams.
+    assert {mark for mark in ("estimated", "contradicted") if mark in reply["hanse"]} == marks

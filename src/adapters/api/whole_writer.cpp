@@ -43,10 +43,8 @@ void write_whole_reply(const Delta& reply, const ReplyIdentity& identity, const 
   writer.append_edited(reply, {}, out);
   // An answer has members, so the brace has something before it.
   out.pop_back();
-  if (!reply.usage) {
-    out.append(",\"usage\":");
-    append_usage(usage, out);
-  }
+  out.append(",\"usage\":");
+  append_usage(usage, out);
   out.append(",\"hanse\":");
   append_hanse(usage, accounting, out);
   out += '}';

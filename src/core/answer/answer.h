@@ -81,14 +81,16 @@ class Answer {
   // The usage to book: the engine's report, flagged when it contradicts the
   // text; else counted here (`prompt_estimate` for the prompt; deltas for the
   // output, or a token per four bytes when deltas are long) and marked as
-  // estimated. When each choice reports for itself, outputs add up, and each
-  // prompt counts once.
+  // estimated; so is the one side that a report lacks. When each choice reports
+  // for itself, outputs add up, and each prompt counts once.
   [[nodiscard]] Usage usage(Tokens prompt_estimate) const;
 
  private:
   void count(const Delta& delta);
+  void take_report(const Delta& delta);
   void add_report(const Usage& usage, std::uint32_t choice);
   [[nodiscard]] Usage estimate(Tokens prompt_estimate) const;
+  void fill_in(Usage& usage, Tokens prompt_estimate) const;
   [[nodiscard]] bool contradicts_text(const Usage& usage) const;
 
   Dialect dialect_;
@@ -101,6 +103,8 @@ class Answer {
   std::int64_t reasoning_bytes_ = 0;
   std::int64_t tool_bytes_ = 0;
   std::optional<Usage> reported_;
+  bool lacks_prompt_ = false;  // the report does
+  bool lacks_output_ = false;
   // When each choice reports for itself: whose report is in, and for which
   // prompts their prompt tokens are.
   std::bitset<kChoicesMax> choices_reported_;

@@ -223,6 +223,46 @@ TEST(AnswerUsage, ReasoningIsEstimatedApart) {
   EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(1));
 }
 
+// `{"completion_tokens":2}`: the prompt was billed as none.
+TEST(AnswerUsage, TheSideThatAReportLacksIsCounted) {
+  Answer answer = chat();
+  for (int i = 0; i < 5; ++i) answer.take(text("word "));
+  Delta half = report(0, 6);
+  half.usage_lacks_prompt = true;
+  answer.take(half);
+  Usage usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated && !usage.contradicted);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(12));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(6));
+
+  half = report(7, 0);
+  half.usage_lacks_output = true;
+  answer.take(half);
+  usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated && !usage.contradicted);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(7));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(5));
+
+  answer.take(report(7, 5));
+  EXPECT_FALSE(answer.usage(Tokens(12)).estimated);
+}
+
+TEST(AnswerUsage, TheSideThatOneChoicesReportLacksIsCountedForAll) {
+  Answer answer(Dialect::chat, 2);
+  for (std::uint32_t choice = 0; choice < 2; ++choice) {
+    answer.take(text("word ", choice));
+    answer.take(finish(Finish::stop, choice));
+    Delta part = report(7, 3);
+    part.usage_of_choice = choice;
+    part.usage_lacks_output = choice == 1;
+    answer.take(part);
+  }
+  const Usage usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(7));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(2));
+}
+
 TEST(AnswerUsage, AReportThatCannotBeTrueIsFlagged) {
   struct Row {
     int deltas;
