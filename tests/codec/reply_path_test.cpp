@@ -59,7 +59,8 @@ std::string stream_to_client(const Asked& asked, const Reply& reply) {
     writer.write_error(api::from_failure(end == Step::failed ? decoder.failure() : cut_off), out);
     return out;
   }
-  answer.for_each_owed_finish([&](std::uint32_t choice) { writer.write_owed_finish(choice, out); });
+  answer.for_each_owed_finish(
+      [&](std::uint32_t choice) { writer.write_owed_finish(choice, answer.owed_finish(), out); });
   writer.write_usage(answer.usage(Tokens(99)), kAccounting, out);
   writer.write_done(out);
   return out;

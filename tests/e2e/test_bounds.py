@@ -78,6 +78,39 @@ def test_one_output_limit_leaves_whatever_the_client_named(
         assert [pair for pair in pairs if pair[0] in LIMITS] == [("max_tokens", 7 if named else 256)]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_site_that_does_not_keep_to_its_limit_is_stopped(
+    scripted: Engines, scripted_grid: Gateway, streamed: bool
+) -> None:
+    stopped = threading.Event()
+
+    def script(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        try:
+            while True:
+                wire.event(chunk({"content": "word "}))
+        except OSError:
+            stopped.set()
+
+    scripted["ashburn"].script = script
+    status, text, headers = ask(
+        scripted_grid, {"max_tokens": 5, "stream": streamed, "stream_options": {"include_usage": True}}
+    )
+    assert status == 200 and stopped.wait(20), "the engine still writes"
+    if streamed:
+        events = events_of(text)
+        finishes = [c["finish_reason"] for event in events for c in event["choices"] if c["finish_reason"]]
+        assert finishes == ["length"] and text.endswith("data: [DONE]\n\n")
+        end = events[-1]
+    else:
+        end = json.loads(text)
+        assert end["choices"][0]["finish_reason"] == "length"
+    bill = record_of(scripted_grid, headers)["bill"]
+    assert end["hanse"]["estimated"] and end["usage"]["completion_tokens"] < 1000
+    assert Decimal(end["hanse"]["cost"]["amount"]) == Decimal(bill["charged"]) <= Decimal(bill["held"])
+    assert scripted_grid.command("books", "verify").returncode == 0
+
+
 # --- Usage -------------------------------------------------------------------
 
 

@@ -35,9 +35,9 @@ class WholeAssembler {
   // Bytes of the answer so far, for whoever bounds them.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-  // Appends the reply. A choice without a finish says "stop".
+  // Appends the reply. A choice without a finish says `owed`.
   void write(const ReplyIdentity& identity, const Usage& usage, const Accounting& accounting,
-             std::string& out) const;
+             std::string& out, answer::Finish owed = answer::Finish::stop) const;
 
  private:
   // All text in here is escaped as in JSON, without quotes unless it says so.

@@ -16,6 +16,8 @@ constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kTokenBytesMax = 6 * 128;
 // Tokens that leave no text: the end of the turn, template marks.
 constexpr std::int64_t kUnseenTokensPerChoice = 16;
+// Past twice the output limit and this, deltas are no matter of counting.
+constexpr std::int64_t kDeltasForgiven = 64;
 // Too few deltas prove nothing.
 constexpr std::int64_t kDeltasToJudge = 8;
 
@@ -70,8 +72,22 @@ void Answer::count(const Delta& delta) {
 
 void Answer::engine_done() { engine_done_ = true; }
 
+bool Answer::exceeds(Tokens most) const {
+  const std::int64_t tokens = most.count();
+  return progress_deltas_ > 2 * tokens + kDeltasForgiven &&
+         text_bytes() + tool_bytes_ > kBytesOfOneToken * (tokens + kDeltasForgiven);
+}
+
+void Answer::end_at_limit() {
+  HANSE_CHECK(begun_.any());
+  ended_at_limit_ = true;
+  const bool is_said = finish_ != Finish::none && finish_ != Finish::stop;
+  if ((begun_ & ~finished_).any() && !is_said) finish_ = Finish::length;
+}
+
 bool Answer::complete() const {
   if (begun_.none()) return false;
+  if (ended_at_limit_) return true;
   // An engine that finishes nothing but says that it is done has its way.
   if (finished_.none()) return engine_done_;
   if ((begun_ & ~finished_).any()) return false;

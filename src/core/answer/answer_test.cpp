@@ -177,6 +177,41 @@ TEST(Answer, AFinishAloneIsAnAnswer) {
   EXPECT_TRUE(answer.complete());
 }
 
+// A site that does not keep to its limit made ten times of it, at our cost.
+TEST(Answer, FarMoreThanTheLimitIsNoticed) {
+  Answer runaway = chat();
+  int deltas = 0;
+  for (; !runaway.exceeds(Tokens(5)) && deltas < 10'000; ++deltas) runaway.take(text("four"));
+  EXPECT_LT(deltas, 300);
+
+  // What honest engines do within 100 tokens: a token a delta, a letter a
+  // delta, all in one.
+  Answer tokens = chat();
+  for (int i = 0; i < 100; ++i) tokens.take(text("a word of some length, say an indent"));
+  EXPECT_FALSE(tokens.exceeds(Tokens(100)));
+  Answer letters = chat();
+  for (int i = 0; i < 700; ++i) letters.take(text("x"));
+  EXPECT_FALSE(letters.exceeds(Tokens(100)));
+  Answer page = chat();
+  page.take(text(std::string(100'000, 'x')));
+  EXPECT_FALSE(page.exceeds(Tokens(100)));
+}
+
+TEST(Answer, StoppedAtTheLimitIsCompleteAndOwesThatFinish) {
+  Answer answer(Dialect::chat, 3);
+  answer.take(text("a", 0));
+  answer.take(finish(Finish::stop, 0));
+  answer.take(text("b", 1));
+  EXPECT_FALSE(answer.complete());
+  answer.end_at_limit();
+  EXPECT_TRUE(answer.complete());
+  EXPECT_EQ(answer.finish(), Finish::length);
+  EXPECT_EQ(answer.owed_finish(), Finish::length);
+  std::vector<std::uint32_t> owed;
+  answer.for_each_owed_finish([&](std::uint32_t choice) { owed.push_back(choice); });
+  EXPECT_EQ(owed, std::vector<std::uint32_t>{1});
+}
+
 TEST(AnswerUsage, ComesFromWhereverItStands) {
   for (const bool with_finish : {false, true}) {
     Answer answer = chat();

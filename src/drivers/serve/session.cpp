@@ -80,6 +80,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   site_ = action.permit.site();
   upstream_ = admission_.setting->upstreams[site_.value()];
   limits_ = action.limits;
+  output_most_ = Tokens(action.output_limit.count() * question_.generations * question_.prompts);
   report_.reset();
   first_token_told_ = engine_done_ = false;
   released_ = reported_ = seen_ = Tokens(0);
@@ -172,8 +173,9 @@ void Session::finish() {
     exchange.set_observer(nullptr);
     borrow_text();
     if (question_.stream) {
-      answer_->for_each_owed_finish(
-          [&](std::uint32_t choice) { writer().write_owed_finish(choice, out_); });
+      answer_->for_each_owed_finish([&](std::uint32_t choice) {
+        writer().write_owed_finish(choice, answer_->owed_finish(), out_);
+      });
       if (question_.include_usage) {
         writer().write_usage(shard_.record(ref()).usage, accounting(), out_);
       }
@@ -198,7 +200,7 @@ void Session::reply_whole(http::Exchange& exchange) {
   if (const answer::Delta* whole = decoder_->whole_reply()) {
     api::write_whole_reply(*whole, identity, usage, accounting(), out_);
   } else {
-    assembler().write(identity, usage, accounting(), out_);
+    assembler().write(identity, usage, accounting(), out_, answer_->owed_finish());
   }
   ReplyHeaders headers(*this, "application/json");
   exchange.reply(200, headers.lines(), out_);
@@ -316,6 +318,7 @@ void Session::take_input() {
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
     take(delta);
+    if (answer_->exceeds(output_most_)) return stop_at_limit();
     if (!question_.stream && assembler().bytes() > kWholeAnswerBytesMax) {
       failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
       return end_attempt(answer::Failure::oversize);
@@ -331,6 +334,13 @@ void Session::wait_for_end() {
   engine_done_ = true;
   on_progress();
   watch_.arm_in(kEndOfBody);
+}
+
+// What a site makes past the limit that it was given is past the hold, too:
+// nobody pays for it but us.
+void Session::stop_at_limit() {
+  answer_->end_at_limit();
+  end_attempt(answer::Failure::none);
 }
 
 void Session::take(const answer::Delta& delta) {

@@ -99,6 +99,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void on_progress();
   void push_out();
   void wait_for_end();
+  void stop_at_limit();
   void attempt_over(engines::Step step);
   void end_attempt(answer::Failure failure);
   void watch_ran_out();
@@ -151,6 +152,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   SiteId site_;
   std::shared_ptr<Upstream> upstream_;
   dispatch::AttemptLimits limits_;
+  Tokens output_most_{0};                                       // of all choices together
   std::unique_ptr<engines::UpstreamRequest> upstream_request_;  // until it has been sent
   http::Call call_;
   http::Timer watch_;
