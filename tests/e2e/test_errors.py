@@ -155,6 +155,31 @@ def test_a_label_that_is_not_understood_is_an_error_and_not_ignored(grid: Gatewa
     assert error_of(grid, 400, **{"Hanse-Data": label})["param"].lower() == "hanse-data"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Hanse-Labels", "hanse-data"),
+        ("Hanse.Data", "hanse-data"),
+        ("HANSE_DATA", "hanse-data"),
+        ("hanse-clas", "hanse-class"),
+        ("HanseClass", "hanse-class"),
+    ],
+)
+def test_a_header_that_is_nearly_ours_is_an_error_and_not_ignored(
+    scripted: dict[str, ScriptedEngine], scripted_grid: Gateway, name: str, meant: str
+) -> None:
+    error = error_of(scripted_grid, 400, **{name: "personal; subjects=EU"})
+    assert error["param"] == meant and f"`{meant}`" in error["message"]
+    assert not any(engine.requests for engine in scripted.values())
+
+
+def test_a_label_that_is_announced_for_the_trailer_is_an_error(
+    scripted: dict[str, ScriptedEngine], scripted_grid: Gateway
+) -> None:
+    assert error_of(scripted_grid, 400, Trailer="Expires, Hanse-Data")["param"] == "trailer"
+    assert send(scripted_grid, Trailer="Expires")[0] == 200
+
+
 def test_an_empty_budget_is_told_so_that_clients_do_not_try_again(grid: Gateway) -> None:
     with openai.OpenAI(base_url=grid.url, api_key=SMALLSHOP, max_retries=5) as client:
         with pytest.raises(openai.RateLimitError) as caught:
