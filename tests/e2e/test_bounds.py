@@ -150,3 +150,33 @@ def test_a_whole_reply_says_the_usage_that_is_billed_and_once(
     assert completion is None or shown["completion_tokens"] == completion
     assert set(shown) == {*usage(), "completion_tokens_details"}  # As in streams.
     assert {mark for mark in ("estimated", "contradicted") if mark in reply["hanse"]} == marks
+
+
+# --- Time and money ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_that_outlasts_its_class_is_no_sites_fault(
+    scripted: Engines, tmp_path: pathlib.Path, streamed: bool
+) -> None:
+    def script(_: Request, wire: Wire) -> None:
+        wire.begin_stream()
+        begun = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() < begun + 20 and not wire.closed_by_peer():
+                wire.event(chunk({"content": "w"}))
+                threading.Event().wait(0.1)
+
+    for engine in scripted.values():
+        engine.script = script
+    with changed_grid(scripted, tmp_path, ('time_limit = "60s"', 'time_limit = "2s"')) as grid:
+        status, text, headers = ask(grid, {"stream": streamed, "max_tokens": 500})
+        assert status == (200 if streamed else 504)
+        error = (events_of(text)[-1] if streamed else json.loads(text))["error"]
+        record = record_of(grid, headers)
+    assert error["code"] == "time_limit_passed" and error["hanse"]["fault"] == "us"
+    assert "time limit" in error["message"] and "`interactive`" in error["message"]
+    assert "[DONE]" not in text
+    assert record["outcome"] == "out_of_time"
+    # What came of a stream has been delivered, and is paid for.
+    assert (Decimal(record["bill"]["charged"]) > 0) == streamed

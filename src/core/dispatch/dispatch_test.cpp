@@ -299,6 +299,30 @@ TEST(Dispatch, NothingIsTriedAfterTheTimeLimit) {
   EXPECT_EQ(desk.ends(request.request, 0, Failure::silent).back(), "refuse out_of_time silent");
 }
 
+// It was called the site's stall, though no site was too slow.
+TEST(Dispatch, AStreamThatMeetsTheTimeLimitIsOutOfTimeAndPaidFor) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  desk.pass(seconds(60));
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::stalled, Desk::used(30, 7)),
+              ElementsAre("attempt_closed timed_out 37", "request_closed cut 370",
+                          "refuse out_of_time stalled"));
+}
+
+TEST(Dispatch, AStreamThatStallsWithinTheTimeLimitIsCut) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  desk.pass(seconds(20));
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::stalled, Desk::used(30, 7)).back(),
+            "refuse cut stalled");
+}
+
 // Hamburg's C5 ends at day 200; a policy that asks for it must be asked again
 // before the second attempt.
 TEST(Dispatch, ASiteWhoseCertificateEndsBetweenTwoAttemptsIsNotAsked) {
