@@ -180,3 +180,16 @@ def test_an_answer_that_outlasts_its_class_is_no_sites_fault(
     assert record["outcome"] == "out_of_time"
     # What came of a stream has been delivered, and is paid for.
     assert (Decimal(record["bill"]["charged"]) > 0) == streamed
+
+
+def test_what_is_free_is_had_without_a_budget(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    with changed_grid(
+        scripted,
+        tmp_path,
+        ('prompt = "0.120"\ncached = "0.030"\noutput = "0.360"', 'prompt = "0"\ncached = "0"\noutput = "0"'),
+        ('budget = "0.000001"', 'budget = "0"'),
+    ) as grid:
+        status, text, _ = ask(grid, {}, key=SMALLSHOP)
+        assert status == 200, text
+        assert Decimal(json.loads(text)["hanse"]["cost"]["amount"]) == 0
+        assert grid.command("books", "verify").returncode == 0
