@@ -180,6 +180,40 @@ def test_a_label_that_is_announced_for_the_trailer_is_an_error(
     assert send(scripted_grid, Trailer="Expires")[0] == 200
 
 
+def test_a_sites_own_words_are_made_fit_for_the_client(
+    scripted: dict[str, ScriptedEngine], tmp_path: pathlib.Path
+) -> None:
+    """Where a site is and what it calls the model is between the site and us."""
+
+    def refuse(request: Request, wire: Wire) -> None:
+        host = next(value for name, value in request.headers if name.lower() == "host")
+        message = (
+            f"temperature\x1b[31m must be below 2 for {request.json()['model']} at {host}, "
+            f"see http://{host}/docs" + " more" * 200
+        )
+        error = {"message": message, "type": "invalid_request_error", "code": "bad value", "param": "temperature"}
+        wire.reply(400, json.dumps({"error": error}).encode())
+
+    for engine in scripted.values():
+        engine.script = refuse
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(
+        render_config(
+            tmp_path, urls, lambda text: text.replace('upstream_model = "smollm2"', 'upstream_model = "Inner/M-7"')
+        )
+    )
+    try:
+        error = error_of(gateway, 400)
+    finally:
+        gateway.stop()
+    assert error["message"].startswith(
+        f"temperature [31m must be below 2 for {MODEL} at [site], see [link] more more"
+    )
+    assert len(error["message"]) == 500 and error["message"].endswith("\u2026")
+    assert "127.0.0.1" not in json.dumps(error) and "M-7" not in json.dumps(error)
+    assert error["code"] is None and error["param"] == "temperature"
+
+
 def test_an_empty_budget_is_told_so_that_clients_do_not_try_again(grid: Gateway) -> None:
     with openai.OpenAI(base_url=grid.url, api_key=SMALLSHOP, max_retries=5) as client:
         with pytest.raises(openai.RateLimitError) as caught:

@@ -386,6 +386,7 @@ void Session::attempt_over(engines::Step step) {
   if (answer_->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
     report_ = std::make_unique<answer::FailureReport>(decoder_->failure());
+    if (!report_->client_message.empty()) api::make_fit_for_client(*report_, secrets());
   } else {
     failed(answer::Failure::reset, "the answer ended without a finish");
   }
@@ -446,6 +447,15 @@ api::Accounting Session::accounting() const {
           .attempts = static_cast<std::int32_t>(record.attempts.size()),
           .cost = record.charged,
           .currency = admission_.setting->configuration->gateway.currency};
+}
+
+api::SiteSecrets Session::secrets() const {
+  const OfferId offer = shard_.record(ref()).attempts.back().decision.chosen;
+  const std::string_view sent = upstream_->authorization;
+  return {.upstream_model = admission_.setting->snapshot->fleet.offers[offer].upstream_model,
+          .alias = question_.model,
+          .host = upstream_->url.origin.host,
+          .credential = sent.substr(std::min(sent.find(' ') + 1, sent.size()))};
 }
 
 const fleet::Site& Session::site() const {

@@ -21,6 +21,7 @@
 #include "adapters/api/errors.h"
 #include "adapters/api/request_codec.h"
 #include "adapters/api/request_headers.h"
+#include "adapters/api/site_words.h"
 #include "adapters/api/stream_writer.h"
 #include "adapters/api/whole_writer.h"
 #include "adapters/engines/engine.h"
@@ -119,6 +120,8 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // Says which request it was, and how far it came.
   void mark(api::Problem& told) const;
   [[nodiscard]] const fleet::Site& site() const;
+  // What the site of the attempt under way may not tell the client.
+  [[nodiscard]] api::SiteSecrets secrets() const;
 
   // The headers of a reply, in place; views of the session's own strings.
   class ReplyHeaders {
