@@ -59,13 +59,14 @@ std::string stream_to_client(const Asked& asked, const Reply& reply) {
     writer.write_error(api::from_failure(end == Step::failed ? decoder.failure() : cut_off), out);
     return out;
   }
-  answer.for_each_owed_finish([&](std::uint32_t choice) { writer.write_owed_finish(choice, out); });
+  answer.for_each_owed_finish(
+      [&](std::uint32_t choice) { writer.write_owed_finish(choice, answer.owed_finish(), out); });
   writer.write_usage(answer.usage(Tokens(99)), kAccounting, out);
   writer.write_done(out);
   return out;
 }
 
-json whole_to_client(const Asked& asked, const Reply& reply) {
+std::string whole_text_to_client(const Asked& asked, const Reply& reply) {
   const engines::DecoderOptions options{.dialect = asked.dialect,
                                         .whole_replies = WholeReplies::as_they_are};
   ResponseDecoder decoder(*engines::find_engine(asked.kind), options);
@@ -85,7 +86,11 @@ json whole_to_client(const Asked& asked, const Reply& reply) {
   } else {
     assembler.write(identity(asked.dialect), usage, kAccounting, out);
   }
-  return json::parse(out);
+  return out;
+}
+
+json whole_to_client(const Asked& asked, const Reply& reply) {
+  return json::parse(whole_text_to_client(asked, reply));
 }
 
 Reply reply_of(const Sample& sample) {
@@ -341,10 +346,44 @@ TEST(WholeReplies, OfAnEngineAreSplicedAndNotWrittenAnew) {
   EXPECT_EQ(reply["model"], "al\"ias");
   EXPECT_EQ(reply["created"], 77);
   EXPECT_EQ(reply["choices"], expected["choices"]);
+  expected["usage"]["completion_tokens_details"] = {{"reasoning_tokens", 0}};
   EXPECT_EQ(reply["usage"], expected["usage"]);
   EXPECT_FALSE(reply.contains("timings"));
   EXPECT_EQ(reply["hanse"]["request_id"], "r-1");
   EXPECT_EQ(reply["hanse"]["attempts"], 2);
+}
+
+// Whatever a site writes for its usage, the client reads one, and it is what is
+// billed; in the shape in which streams have it.
+TEST(WholeReplies, SayTheUsageThatIsBilledAndOnlyOnce) {
+  struct Row {
+    std::string_view usage;
+    int prompt, output;
+    bool estimated = false, contradicted = false;
+  };
+  for (const Row& row : {Row{"null", 99, 1, true}, Row{"{}", 99, 1, true}, Row{"[]", 99, 1, true},
+                         Row{R"({"prompt_tokens":-1,"completion_tokens":-1})", 99, 1, true},
+                         Row{R"({"completion_tokens":2})", 99, 2, true},
+                         Row{R"({"prompt_tokens":7,"completion_tokens":"5"})", 7, 1, true},
+                         Row{R"({"prompt_tokens":10.5,"completion_tokens":2})", 99, 2, true, true},
+                         Row{R"({"prompt_tokens":7,"completion_tokens":2,"total_tokens":14,)"
+                             R"("completion_tokens_details":{"reasoning_tokens":5},"vendor":1})",
+                             7, 7}}) {
+    const std::string body =
+        R"({"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},)"
+        R"("finish_reason":"stop"}],"usage":)" +
+        std::string(row.usage) + "}";
+    const std::string text = whole_text_to_client(
+        {.kind = "openai"}, {.content_type = "application/json", .reads = {body}});
+    EXPECT_EQ(text.find("\"usage\""), text.rfind("\"usage\"")) << text;
+    const json reply = json::parse(text);
+    EXPECT_EQ(reply["usage"]["prompt_tokens"], row.prompt) << row.usage;
+    EXPECT_EQ(reply["usage"]["completion_tokens"], row.output) << row.usage;
+    EXPECT_EQ(reply["usage"]["total_tokens"], row.prompt + row.output) << row.usage;
+    EXPECT_FALSE(reply["usage"].contains("vendor"));
+    EXPECT_EQ(reply["hanse"].contains("estimated"), row.estimated) << row.usage;
+    EXPECT_EQ(reply["hanse"].contains("contradicted"), row.contradicted) << row.usage;
+  }
 }
 
 TEST(WholeReplies, WithoutUsageGetAnEstimate) {

@@ -1,11 +1,17 @@
 // A client's request as it reaches an engine.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "adapters/api/request_codec.h"
 #include "adapters/engines/engine.h"
+#include "base/json_cursor.h"
 
 namespace hanse {
 namespace {
@@ -83,6 +89,85 @@ TEST(OpenAiRequests, TheOutputLimitIsSplicedUnderOneName) {
   }
   EXPECT_EQ(send("openai", chat(R"(,"max_completion_tokens":3)")).parsed()["max_tokens"], 3);
   EXPECT_FALSE(send("openai", chat()).parsed().contains("max_tokens"));
+}
+
+// --- One output limit ------------------------------------------------------
+
+constexpr std::array<std::string_view, 3> kLimitNames = {"max_tokens", "max_completion_tokens",
+                                                         "n_predict"};
+
+// A body with `members` in this order, with or without blanks.
+std::string body_of(const std::vector<std::string>& members, bool blanks) {
+  std::string body = blanks ? "{ " : "{";
+  for (const std::string& member : members) {
+    if (body.find(':') != std::string::npos) body += blanks ? "\n ,\t" : ",";
+    body += member;
+  }
+  return body + (blanks ? " }" : "}");
+}
+
+// The names of the outermost object, also those that come twice, with their
+// values. (A parsed object would have forgotten the second one.)
+std::vector<std::pair<std::string, std::string>> members_of(const std::string& body) {
+  std::vector<std::pair<std::string, std::string>> found;
+  JsonCursor cursor(body);
+  EXPECT_EQ(cursor.peek(), JsonType::object);
+  JsonObject object(cursor);
+  for (JsonString name; object.next(name);) {
+    cursor.peek();
+    const std::size_t begin = cursor.offset();
+    cursor.skip();
+    found.emplace_back(name.raw, body.substr(begin, cursor.offset() - begin));
+  }
+  EXPECT_TRUE(cursor.at_end()) << body;
+  return found;
+}
+
+// What leaves for a body whose limits are all but one null: one limit.
+void expect_one_limit(std::string_view kind, const std::string& body, std::string_view limit,
+                      const engines::Ask& ask) {
+  const Sent sent = send(kind, body, ask);
+  std::vector<std::pair<std::string, std::string>> limits;
+  std::size_t others = 0;
+  for (auto& member : members_of(sent.body)) {
+    if (std::ranges::find(kLimitNames, member.first) != kLimitNames.end()) {
+      limits.push_back(std::move(member));
+    } else if (!member.first.starts_with("stream")) {
+      ++others;
+    }
+  }
+  ASSERT_EQ(limits.size(), 1U) << body << " -> " << sent.body;
+  EXPECT_EQ(limits[0].first, "max_tokens") << body << " -> " << sent.body;
+  EXPECT_EQ(limits[0].second, limit) << body << " -> " << sent.body;
+  EXPECT_EQ(others, 3U) << body << " -> " << sent.body;
+}
+
+// `{"n_predict":7,"max_tokens":null}` left as 7 and null of one name, and
+// llama.cpp believed the null: an answer without end, at our cost. Every mix of
+// names and values, in every order, between every pair of other members.
+TEST(Requests, OneOutputLimitLeavesWhateverTheClientNamed) {
+  enum Value : std::uint8_t { absent, null, number };
+  for (int mix = 0; mix < 27; ++mix) {
+    const std::array<int, 3> values = {mix % 3, mix / 3 % 3, mix / 9};
+    if (std::ranges::count(values, static_cast<int>(number)) > 1) continue;
+    std::vector<std::string> members = {R"("messages":[])", R"("model":"m")", R"("x":",")"};
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (values[i] == absent) continue;
+      members.push_back(
+          fmt::format("\"{}\": {}", kLimitNames[i], values[i] == null ? "null" : "7"));
+    }
+    const bool named = std::ranges::find(values, static_cast<int>(number)) != values.end();
+    std::ranges::sort(members);
+    do {
+      for (const bool blanks : {false, true}) {
+        const std::string body = body_of(members, blanks);
+        for (const std::string_view kind : engines::engine_kinds()) {
+          expect_one_limit(kind, body, "9", {.upstream_model = "m", .output_limit = Tokens(9)});
+          if (named) expect_one_limit(kind, body, "7", {.upstream_model = "m"});
+        }
+      }
+    } while (std::ranges::next_permutation(members).found);
+  }
 }
 
 TEST(OpenAiRequests, ModelNamesAreEscaped) {

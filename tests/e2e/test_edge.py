@@ -243,7 +243,8 @@ def test_a_slow_reader_stops_the_engine_and_not_the_gateway(
 
     with scripted_grid.connect() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
-        slow.sendall(good(STREAM, b"Connection: close"))
+        # A site that went far past its limit would be stopped.
+        slow.sendall(good(STREAM[:-1] + b',"max_tokens":700}', b"Connection: close"))
         received = len(slow.recv(100))
         for engine in scripted.values():
             engine.script = answering("quick")

@@ -155,6 +155,65 @@ def test_a_label_that_is_not_understood_is_an_error_and_not_ignored(grid: Gatewa
     assert error_of(grid, 400, **{"Hanse-Data": label})["param"].lower() == "hanse-data"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Hanse-Labels", "hanse-data"),
+        ("Hanse.Data", "hanse-data"),
+        ("HANSE_DATA", "hanse-data"),
+        ("hanse-clas", "hanse-class"),
+        ("HanseClass", "hanse-class"),
+    ],
+)
+def test_a_header_that_is_nearly_ours_is_an_error_and_not_ignored(
+    scripted: dict[str, ScriptedEngine], scripted_grid: Gateway, name: str, meant: str
+) -> None:
+    error = error_of(scripted_grid, 400, **{name: "personal; subjects=EU"})
+    assert error["param"] == meant and f"`{meant}`" in error["message"]
+    assert not any(engine.requests for engine in scripted.values())
+
+
+def test_a_label_that_is_announced_for_the_trailer_is_an_error(
+    scripted: dict[str, ScriptedEngine], scripted_grid: Gateway
+) -> None:
+    assert error_of(scripted_grid, 400, Trailer="Expires, Hanse-Data")["param"] == "trailer"
+    assert send(scripted_grid, Trailer="Expires")[0] == 200
+
+
+def test_a_sites_own_words_are_made_fit_for_the_client(
+    scripted: dict[str, ScriptedEngine], tmp_path: pathlib.Path
+) -> None:
+    """Where a site is and what it calls the model is between the site and us."""
+
+    def refuse(request: Request, wire: Wire) -> None:
+        host = next(value for name, value in request.headers if name.lower() == "host")
+        message = (
+            f"temperature\x1b[31m must be below 2 for {request.json()['model']} at {host}, "
+            f"see http://{host}/docs" + " more" * 200
+        )
+        error = {"message": message, "type": "invalid_request_error", "code": "bad value", "param": "temperature"}
+        wire.reply(400, json.dumps({"error": error}).encode())
+
+    for engine in scripted.values():
+        engine.script = refuse
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(
+        render_config(
+            tmp_path, urls, lambda text: text.replace('upstream_model = "smollm2"', 'upstream_model = "Inner/M-7"')
+        )
+    )
+    try:
+        error = error_of(gateway, 400)
+    finally:
+        gateway.stop()
+    assert error["message"].startswith(
+        f"temperature [31m must be below 2 for {MODEL} at [site], see [link] more more"
+    )
+    assert len(error["message"]) == 500 and error["message"].endswith("\u2026")
+    assert "127.0.0.1" not in json.dumps(error) and "M-7" not in json.dumps(error)
+    assert error["code"] is None and error["param"] == "temperature"
+
+
 def test_an_empty_budget_is_told_so_that_clients_do_not_try_again(grid: Gateway) -> None:
     with openai.OpenAI(base_url=grid.url, api_key=SMALLSHOP, max_retries=5) as client:
         with pytest.raises(openai.RateLimitError) as caught:

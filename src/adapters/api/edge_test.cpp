@@ -52,6 +52,38 @@ TEST(ContentType, MustBeJsonInUtf8) {
   }
 }
 
+// A label under a name that is nearly right was no label.
+TEST(OurHeaders, NamesThatAreNearlyRightAreNoticed) {
+  for (const std::string_view name :
+       {"Hanse-Labels", "hanse_data", "HANSE.DATA", "Hanse-Dat", "hansedata", "Hanse", "hanse-",
+        "Hanse-Data-", "hanse-classes", "Hanse-Site"}) {
+    EXPECT_TRUE(is_almost_ours(name)) << name;
+  }
+  for (const std::string_view name : {"Hanse-Data", "hanse-class", "HANSE-CLASS", "Host", "", "h",
+                                      "Hans-Data", "X-Hanse-Data", "Han"}) {
+    EXPECT_FALSE(is_almost_ours(name)) << name;
+  }
+}
+
+TEST(OurHeaders, TheNearestIsNamed) {
+  EXPECT_EQ(not_our_header("Hanse.Data").param, "hanse-data");
+  EXPECT_EQ(not_our_header("hanse_class").param, "hanse-class");
+  EXPECT_EQ(not_our_header("Hanse-Clas").message,
+            "There is no request header `Hanse-Clas`. Did you mean `hanse-class`?");
+  EXPECT_EQ(not_our_header("Hanse-Labels").param, "hanse-data");
+  EXPECT_EQ(http_status(not_our_header("Hanse-Labels")), 400);
+  EXPECT_LT(not_our_header("hanse" + std::string(9000, 'x')).message.size(), 200U);
+}
+
+TEST(OurHeaders, ATrailerMayNotAnnounceThem) {
+  for (const std::string_view value : {"Hanse-Data", "x, hanse-data", "x,\tHANSE-DATA ,y"}) {
+    EXPECT_TRUE(announces_ours(value)) << value;
+  }
+  for (const std::string_view value : {"", "Expires", "x-hanse-data", ",,", "x, y"}) {
+    EXPECT_FALSE(announces_ours(value)) << value;
+  }
+}
+
 TEST(Bearer, IsTakenInAnyCase) {
   for (const std::string_view value :
        {"Bearer hk-1", "bearer hk-1", "BEARER   hk-1", " Bearer\thk-1 "}) {

@@ -53,6 +53,9 @@ constexpr std::array kTable = {
     ProblemRow{no_site_available, 503, kUpstream, "no_site_available", Fault::upstream, true},
     ProblemRow{site_failed, 502, kUpstream, "site_failed", Fault::upstream, true},
     ProblemRow{site_timed_out, 504, kUpstream, "site_timed_out", Fault::upstream, true},
+    // The limit is the class's, and the same request would most likely meet it
+    // again.
+    ProblemRow{out_of_time, 504, kServer, "time_limit_passed", Fault::us, false},
     ProblemRow{internal, 500, kServer, "internal_error", Fault::us, true},
     // HTTP calls what a server cannot do its own fault, whoever asks for it.
     ProblemRow{not_implemented, 501, kServer, "not_implemented", Fault::us, false},

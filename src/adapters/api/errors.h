@@ -48,6 +48,7 @@ enum class ProblemKind : std::uint8_t {
   no_site_available,   // 503 lawful sites exist, none is up
   site_failed,         // 502 a site answered nonsense or died
   site_timed_out,      // 504 a site was silent or too slow
+  out_of_time,         // 504 a site still answered when the request's time was over
   internal,            // 500 ours
   not_implemented,     // 501 a method or transfer coding that nobody here knows
   bad_version,         // 505 neither HTTP/1.1 nor HTTP/1.0

@@ -224,9 +224,14 @@ class QuestionReader {
   void keep_output_limit(Known known, const Field& field) {
     const auto is_null = [&](const Field& f) { return f.value.in(body_) == "null"; };
     Field& kept = question_.output_limit_field;
-    if (!kept.present() || is_null(kept)) {
+    if (!kept.present()) {
       kept = field;
-    } else if (!is_null(field)) {
+    } else if (is_null(kept)) {
+      question_.empty_limit_fields.push(kept);
+      kept = field;
+    } else if (is_null(field)) {
+      question_.empty_limit_fields.push(field);
+    } else {
       wrong(known, "is one of several output limits; name one of them");
     }
   }

@@ -39,6 +39,10 @@ void check(answer::Dialect dialect, std::string_view body) {
   check_field(question->stream_field, body, "stream");
   check_field(question->stream_options_field, body, "stream_options");
   check_field(question->output_limit_field, body, "");
+  for (const answer::Field& empty : question->empty_limit_fields) {
+    check_field(empty, body, "");
+    HANSE_CHECK(empty.value.in(body) == "null");
+  }
   check_field(question->tool_choice_field, body, "tool_choice");
   check_field(question->tools_field, body, "tools");
   check_field(question->messages_field, body, "messages");

@@ -129,6 +129,8 @@ TEST(ReadQuestion, ANullLimitNamesNone) {
     ASSERT_TRUE(asked.read) << fields;
     EXPECT_EQ(asked.read->output_limit, Tokens(5));
     EXPECT_EQ(asked.in(asked.read->output_limit_field), "5");
+    ASSERT_EQ(asked.read->empty_limit_fields.size(), 1U);
+    EXPECT_EQ(asked.in(asked.read->empty_limit_fields[0]), "null");
   }
 }
 

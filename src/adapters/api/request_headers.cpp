@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/ascii.h"
+#include "base/nearest_word.h"
 
 namespace hanse::api {
 namespace {
@@ -49,7 +50,43 @@ char* write_hex(std::span<const std::uint8_t> bytes, char* to) {
   return to;
 }
 
+constexpr std::array<std::string_view, 2> kOurs = {"hanse-data", "hanse-class"};
+
+bool begins_like_ours(std::string_view name) {
+  constexpr std::string_view kBegin = "hanse";
+  if (name.empty() || (name.front() != 'h' && name.front() != 'H')) return false;
+  return equal_but_for_case(name.substr(0, kBegin.size()), kBegin);
+}
+
 }  // namespace
+
+bool is_almost_ours(std::string_view name) {
+  return begins_like_ours(name) && std::ranges::none_of(kOurs, [&](std::string_view ours) {
+           return equal_but_for_case(name, ours);
+         });
+}
+
+Problem not_our_header(std::string_view name) {
+  // A name can be as long as a head; nobody reads that far.
+  constexpr std::size_t kShown = 64;
+  const std::string_view shown = name.substr(0, kShown);
+  std::string_view nearest = nearest_word(shown, kOurs);
+  // Labels are what must not get lost, so they are what is thought of first.
+  if (nearest.empty()) nearest = kOurs[0];
+  return bad_request(
+      fmt::format("There is no request header `{}`. Did you mean `{}`?", shown, nearest),
+      std::string(nearest));
+}
+
+bool announces_ours(std::string_view trailer) {
+  while (!trailer.empty()) {
+    const std::size_t comma = trailer.find(',');
+    if (begins_like_ours(trimmed(trailer.substr(0, comma)))) return true;
+    if (comma == std::string_view::npos) return false;
+    trailer.remove_prefix(comma + 1);
+  }
+  return false;
+}
 
 std::expected<std::string_view, Problem> read_bearer(std::string_view authorization) {
   const std::string_view value = trimmed(authorization);

@@ -23,6 +23,17 @@ std::expected<std::string_view, Problem> read_bearer(std::string_view authorizat
 // configuration's to say.
 std::expected<std::optional<std::string_view>, Problem> read_class(std::string_view value);
 
+// Whether a header's name, in any case, begins like ours and is none of them:
+// `Hanse-Labels`, `Hanse.Data`. What is meant for us and would pass unnoticed
+// must be refused: a label that is not understood does not count as none. Looks
+// at one letter of most names.
+bool is_almost_ours(std::string_view name);
+// Names the nearest of our headers.
+Problem not_our_header(std::string_view name);
+// Whether the value of a `Trailer` header announces a field that begins like
+// ours: read after the body, it would come too late for any decision.
+bool announces_ours(std::string_view trailer);
+
 struct LabelRules {
   gate::LabelSet tenant_default;
   bool key_may_relax = false;

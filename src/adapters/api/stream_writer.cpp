@@ -91,12 +91,13 @@ void StreamWriter::write_role(std::uint32_t choice, std::string& out) const {
   out.append(kEnd);
 }
 
-void StreamWriter::write_owed_finish(std::uint32_t choice, std::string& out) const {
+void StreamWriter::write_owed_finish(std::uint32_t choice, answer::Finish finish,
+                                     std::string& out) const {
   write_head(out);
   out.append("{\"index\":");
   append_number(choice, out);
   out.append(dialect_ == Dialect::chat ? ",\"delta\":{}" : ",\"text\":\"\"");
-  out.append(R"(,"logprobs":null,"finish_reason":"stop"}]})");
+  out.append(R"(,"logprobs":null,"finish_reason":")").append(to_string(finish)).append("\"}]}");
   out.append(kEnd);
 }
 

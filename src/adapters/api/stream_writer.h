@@ -44,8 +44,8 @@ class StreamWriter {
   // nothing when it is not to be forwarded.
   void write(const answer::Delta& delta, const answer::Emission& emission, std::string& out) const;
 
-  // A `stop` that the engine owed to `choice`.
-  void write_owed_finish(std::uint32_t choice, std::string& out) const;
+  // A finish that the engine owed to `choice`.
+  void write_owed_finish(std::uint32_t choice, answer::Finish finish, std::string& out) const;
 
   // The last chunk before [DONE]: empty `choices`, the usage of the whole
   // answer, and the `hanse` object. Only for a client that asked for it.

@@ -43,10 +43,8 @@ void write_whole_reply(const Delta& reply, const ReplyIdentity& identity, const 
   writer.append_edited(reply, {}, out);
   // An answer has members, so the brace has something before it.
   out.pop_back();
-  if (!reply.usage) {
-    out.append(",\"usage\":");
-    append_usage(usage, out);
-  }
+  out.append(",\"usage\":");
+  append_usage(usage, out);
   out.append(",\"hanse\":");
   append_hanse(usage, accounting, out);
   out += '}';
@@ -218,7 +216,8 @@ void WholeAssembler::write_logprobs(const Choice& choice, std::string& out) {
 }
 
 void WholeAssembler::write(const ReplyIdentity& identity, const Usage& usage,
-                           const Accounting& accounting, std::string& out) const {
+                           const Accounting& accounting, std::string& out,
+                           answer::Finish owed) const {
   const StreamWriter writer(identity);
   const bool is_chat = dialect_ == Dialect::chat;
   out.reserve(out.size() + bytes_ + 640 + 128 * choices_.size());
@@ -238,7 +237,8 @@ void WholeAssembler::write(const ReplyIdentity& identity, const Usage& usage,
     }
     write_logprobs(choice, out);
     out.append(",\"finish_reason\":");
-    out.append(choice.finish_value.empty() ? std::string_view("\"stop\"") : choice.finish_value);
+    choice.finish_value.empty() ? append_quoted(to_string(owed), out)
+                                : void(out.append(choice.finish_value));
     out.append("},");
   }
   if (!choices_.empty()) out.pop_back();

@@ -16,8 +16,8 @@
 namespace hanse::api {
 
 // Appends an engine's whole reply with the gateway's id and model, without
-// private members, and with a `hanse` object as its last member; `usage` is
-// added when the engine gave none.
+// private members, and with two last ones: `usage`, as it is billed and in the
+// shape that streams have, whatever the engine wrote, and the `hanse` object.
 // Requires: `reply` is what ResponseDecoder::whole_reply() gave.
 void write_whole_reply(const answer::Delta& reply, const ReplyIdentity& identity,
                        const Usage& usage, const Accounting& accounting, std::string& out);
@@ -35,9 +35,9 @@ class WholeAssembler {
   // Bytes of the answer so far, for whoever bounds them.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-  // Appends the reply. A choice without a finish says "stop".
+  // Appends the reply. A choice without a finish says `owed`.
   void write(const ReplyIdentity& identity, const Usage& usage, const Accounting& accounting,
-             std::string& out) const;
+             std::string& out, answer::Finish owed = answer::Finish::stop) const;
 
  private:
   // All text in here is escaped as in JSON, without quotes unless it says so.

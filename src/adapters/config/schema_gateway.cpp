@@ -132,7 +132,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "50000",
      .meaning =
          "Open connections from clients. Past it the one that has idled longest makes room for "
-         "a new one; if none idles, the new one is told 503, or closed under TLS, at once."},
+         "a new one; if none idles, the new one is told 503, or closed under TLS, at once. "
+         "Lowered, with a warning, to what the process may have in open files: two for each "
+         "client, and 128 of its own."},
     {.path = "http.tls_handshake_time_limit",
      .type = Type::duration,
      .fallback = "10s",

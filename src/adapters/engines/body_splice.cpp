@@ -12,6 +12,8 @@ namespace {
 // The client's bytes around two changes, or four.
 constexpr std::size_t kPiecesExpected = 9;
 
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 }  // namespace
 
 BodySplice::BodySplice(const answer::Question& question, std::string_view body,
@@ -49,6 +51,19 @@ void BodySplice::rename_and_set(const Field& field, std::string_view name, std::
   out_.own_bytes_ += "\":";
   out_.own_bytes_.append(value);
   change(field.member, begin);
+}
+
+void BodySplice::cut(const Field& field) {
+  const auto own = static_cast<std::uint32_t>(out_.own_bytes_.size());
+  // The body is sound JSON, so there is an end to the blanks on both sides.
+  std::uint32_t before = field.member.begin;
+  while (is_blank(body_[before - 1])) --before;
+  const bool at_head = before == head_cut_end_ || body_[before - 1] == '{';
+  if (!at_head) return change({before - 1, field.member.end}, own);
+  std::uint32_t comma = field.member.end;
+  while (body_[comma] != ',') ++comma;
+  head_cut_end_ = comma + 1;
+  change({field.member.begin, head_cut_end_}, own);
 }
 
 void BodySplice::add(std::string_view name, std::string_view value) {

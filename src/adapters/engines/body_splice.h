@@ -17,13 +17,19 @@ class BodySplice {
   // Empties `out` of what it had. Requires: the three outlive the splice.
   BodySplice(const answer::Question& question, std::string_view body, UpstreamRequest& out);
 
-  // Puts `text` where `range` was. Ranges must not overlap; order is free.
+  // Puts `text` where `range` was. Ranges must not overlap; order is free, save
+  // among cuts.
   void replace(answer::ByteRange range, std::string_view text);
   // Sets a member of the outermost object: in place of `field`'s value when the
   // body has it, else as the last one. `value` is JSON.
   void set(const answer::Field& field, std::string_view name, std::string_view value);
   // Like set(), but the member gets a new name.
   void rename_and_set(const answer::Field& field, std::string_view name, std::string_view value);
+  // Takes a member of the outermost object out, and the comma that its going
+  // makes superfluous: the one before it, or the one behind when all before it
+  // went.
+  // Requires: cuts come in order of the body; some member stays.
+  void cut(const answer::Field& field);
   // Adds a member that the body does not have.
   void add(std::string_view name, std::string_view value);
 
@@ -45,6 +51,7 @@ class BodySplice {
   std::string_view body_;
   UpstreamRequest& out_;
   InlineVector<Change, kChangesMax> changes_;
+  std::uint32_t head_cut_end_ = 0;  // all members before were cut; 0: none was
 };
 
 }  // namespace hanse::engines

@@ -22,6 +22,7 @@ void splice_model_and_limit(const Question& question, const Ask& ask, BodySplice
   model += '"';
   splice.replace(question.model_field.value, model);
 
+  for (const answer::Field& empty : question.empty_limit_fields) splice.cut(empty);
   const auto limit = ask.output_limit ? ask.output_limit : question.output_limit;
   if (!limit) return;
   std::array<char, 24> digits{};

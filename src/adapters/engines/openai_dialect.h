@@ -16,7 +16,8 @@ std::string_view openai_path(answer::Dialect dialect);
 
 // Puts the upstream's name of the model, and the output limit as `max_tokens`,
 // the name that every engine knows. A limit under another name is renamed, so
-// that no engine overlooks it.
+// that no engine overlooks it, and empty ones beside it are cut, so that none
+// believes them.
 void splice_model_and_limit(const answer::Question& question, const Ask& ask, BodySplice& splice);
 
 // Asks for a stream with usage in its last chunk, whatever the client wants to

@@ -118,12 +118,8 @@ class ReplyReader {
       case kError: return read_error(), true;
       case kFingerprint: return delta_.fingerprint = view_unless_empty(), true;
       case kUsage:
-        if (reading_.which == 0) {
-          delta_.usage = read_usage(json_);
-        } else {
-          json_.skip();
-        }
-        return reading_.shape == ReplyShape::whole;
+        reading_.which == 0 ? take_usage() : void(json_.skip());
+        return false;  // the client gets what is billed, which may be something else
       default: break;
     }
     json_.skip();
@@ -144,6 +140,14 @@ class ReplyReader {
     if ((seen_ & bit) != 0) json_.fail("a member comes twice");
     seen_ |= bit;
     return bit;
+  }
+
+  void take_usage() {
+    const auto report = read_usage(json_);
+    if (!report) return;
+    delta_.usage = report->usage;
+    delta_.usage_lacks_prompt = report->lacks_prompt;
+    delta_.usage_lacks_output = report->lacks_output;
   }
 
   bool replace(Part part) {

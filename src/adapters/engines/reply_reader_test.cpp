@@ -1,5 +1,6 @@
 #include "adapters/engines/reply_reader.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -88,7 +89,7 @@ TEST(ReplyReader, EachChoiceOfSeveralStandsAlone) {
             R"({"choices":[{"index":2,"delta":{"content":"c"}} ],"id":<id>})");
 }
 
-TEST(ReplyReader, AWholeReplyKeepsItsChoicesRolesAndUsage) {
+TEST(ReplyReader, AWholeReplyKeepsItsChoicesAndRoles) {
   const Reading reading =
       read(R"({"choices":[{"index":0,"message":{"role":"assistant","content":"a"}},)"
            R"({"index":1,"message":{"content":"b"}}],"usage":{"prompt_tokens":1,)"
@@ -97,8 +98,21 @@ TEST(ReplyReader, AWholeReplyKeepsItsChoicesRolesAndUsage) {
   EXPECT_EQ(reading.delta.text, "b");
   EXPECT_EQ(edited(reading.delta),
             R"({"choices":[{"index":0,"message":{"role":"assistant","content":"a"}},)"
-            R"({"index":1,"message":{"content":"b"}}],"usage":{"prompt_tokens":1,)"
-            R"("completion_tokens":2}})");
+            R"({"index":1,"message":{"content":"b"}}]})");
+}
+
+// What a reply says of its use stood beside what was billed, twice by one name.
+TEST(ReplyReader, NoUsageOfAnEngineReachesTheClient) {
+  constexpr std::string_view kChoices = R"("choices":[{"message":{"content":"a"}}])";
+  for (const std::string_view usage :
+       {"null", "{}", "[]", "0", R"({"prompt_tokens":-1,"completion_tokens":-1})",
+        R"({"prompt_tokens":1,"completion_tokens":2})"}) {
+    for (const std::string_view name : {"usage", "us\\u0061ge"}) {
+      const std::string json = fmt::format("{{{},\"{}\":{}}}", kChoices, name, usage);
+      EXPECT_EQ(edited(read(json, ReplyShape::whole).delta), fmt::format("{{{}}}", kChoices))
+          << json;
+    }
+  }
 }
 
 TEST(ReplyReader, ReadsEveryPartOfADelta) {
@@ -200,13 +214,12 @@ TEST(UsageReader, MakesTheKindsDisjoint) {
            UsageRow{R"({"prompt_tokens":3,"completion_tokens":5,)"
                     R"("prompt_tokens_details":{"cached_tokens":4}})",
                     0, 3, 0, 5, 0, true},
-           UsageRow{R"({"prompt_tokens":3})", 3, 0, 0, 0, 0, true},
-           UsageRow{R"({"prompt_tokens":-3,"completion_tokens":5})", 0, 0, 0, 5, 0, true},
            UsageRow{R"({"prompt_tokens":1e30,"completion_tokens":5})", 0, 0, 0, 5, 0, true},
        }) {
     JsonCursor json(row.json);
-    const auto usage = read_usage(json);
-    ASSERT_TRUE(usage) << row.json;
+    const auto report = read_usage(json);
+    ASSERT_TRUE(report) << row.json;
+    const Usage* const usage = &report->usage;
     EXPECT_EQ(usage->tokens[TokenKind::prompt].count(), row.prompt) << row.json;
     EXPECT_EQ(usage->tokens[TokenKind::cached_read].count(), row.cached) << row.json;
     EXPECT_EQ(usage->tokens[TokenKind::cache_write].count(), row.written) << row.json;
@@ -216,8 +229,36 @@ TEST(UsageReader, MakesTheKindsDisjoint) {
   }
 }
 
+// A side without a count was billed as no tokens at all.
+TEST(UsageReader, SaysWhichSideIsLacking) {
+  for (const std::string_view no_count : {"", "null", "\"5\"", "[]", "-3", "10.5", "1e30"}) {
+    const auto member = [&](std::string_view name) {
+      return no_count.empty() ? std::string() : fmt::format("\"{}\":{},", name, no_count);
+    };
+    const bool is_number = no_count.find_first_of("0123456789") == 0 || no_count == "-3";
+    const std::string prompt =
+        fmt::format(R"({{{}"completion_tokens":2}})", member("prompt_tokens"));
+    JsonCursor no_prompt(prompt);
+    const auto output_only = read_usage(no_prompt);
+    ASSERT_TRUE(output_only) << prompt;
+    EXPECT_TRUE(output_only->lacks_prompt && !output_only->lacks_output) << prompt;
+    EXPECT_EQ(output_only->usage.tokens[TokenKind::output], Tokens(2));
+    EXPECT_EQ(output_only->usage.contradicted, is_number) << prompt;
+
+    const std::string output =
+        fmt::format(R"({{{}"prompt_tokens":7,"total_tokens":9}})", member("completion_tokens"));
+    JsonCursor no_output(output);
+    const auto prompt_only = read_usage(no_output);
+    ASSERT_TRUE(prompt_only) << output;
+    EXPECT_TRUE(!prompt_only->lacks_prompt && prompt_only->lacks_output) << output;
+    EXPECT_EQ(prompt_only->usage.tokens[TokenKind::prompt], Tokens(7));
+    EXPECT_EQ(prompt_only->usage.contradicted, is_number) << output;
+  }
+}
+
 TEST(UsageReader, NullAndNoNumbersAreNoReport) {
-  for (const std::string_view json : {"null", "{}", "[]", "\"x\"", R"({"total_tokens":3})"}) {
+  for (const std::string_view json : {"null", "{}", "[]", "\"x\"", R"({"total_tokens":3})",
+                                      R"({"prompt_tokens":-1,"completion_tokens":"5"})"}) {
     JsonCursor cursor(json);
     EXPECT_FALSE(read_usage(cursor)) << json;
     EXPECT_TRUE(cursor.at_end());

@@ -76,39 +76,46 @@ Report read_report(JsonCursor& json) {
   return report;
 }
 
-Usage disjoint(const Report& report) {
-  const std::int64_t prompt = report.prompt.value_or(0);
-  const std::int64_t completion = report.completion.value_or(0);
-  // xAI counts reasoning beside the completion; its total tells.
-  const bool beside =
-      report.reasoning > completion ||
-      (report.reasoning > 0 && report.total == prompt + completion + report.reasoning);
-  const std::int64_t generated = beside ? completion + report.reasoning : completion;
+void split_prompt(const Report& report, UsageReport& out) {
+  if (!report.prompt) return;
+  const std::int64_t cached = std::min(report.cached, *report.prompt);
+  const std::int64_t cache_write = std::min(report.cache_write, *report.prompt - cached);
+  out.usage.contradicted =
+      out.usage.contradicted || report.cached + report.cache_write > *report.prompt;
+  out.usage.tokens[TokenKind::cached_read] = Tokens(cached);
+  out.usage.tokens[TokenKind::cache_write] = Tokens(cache_write);
+  out.usage.tokens[TokenKind::prompt] = Tokens(*report.prompt - cached - cache_write);
+}
 
-  Usage usage;
-  usage.contradicted = report.nonsense || !report.prompt || !report.completion ||
-                       report.cached + report.cache_write > prompt ||
-                       (report.total && *report.total != prompt + generated);
-  const std::int64_t cached = std::min(report.cached, prompt);
-  const std::int64_t cache_write = std::min(report.cache_write, prompt - cached);
-  usage.tokens[TokenKind::cached_read] = Tokens(cached);
-  usage.tokens[TokenKind::cache_write] = Tokens(cache_write);
-  usage.tokens[TokenKind::prompt] = Tokens(prompt - cached - cache_write);
-  usage.tokens[TokenKind::reasoning] = Tokens(report.reasoning);
-  usage.tokens[TokenKind::output] = Tokens(generated - report.reasoning);
-  return usage;
+void split_output(const Report& report, UsageReport& out) {
+  if (!report.completion) return;
+  // xAI counts reasoning beside the completion; its total tells.
+  const std::int64_t both = report.prompt.value_or(0) + *report.completion;
+  const bool beside = report.reasoning > *report.completion ||
+                      (report.reasoning > 0 && report.total == both + report.reasoning);
+  const std::int64_t generated = *report.completion + (beside ? report.reasoning : 0);
+  out.usage.tokens[TokenKind::reasoning] = Tokens(report.reasoning);
+  out.usage.tokens[TokenKind::output] = Tokens(generated - report.reasoning);
+  if (!report.prompt || !report.total) return;
+  out.usage.contradicted = out.usage.contradicted || *report.total != *report.prompt + generated;
 }
 
 }  // namespace
 
-std::optional<Usage> read_usage(JsonCursor& json) {
+std::optional<UsageReport> read_usage(JsonCursor& json) {
   if (json.peek() != JsonType::object) {
     json.skip();
     return std::nullopt;
   }
   const Report report = read_report(json);
   if (!report.prompt && !report.completion) return std::nullopt;
-  return disjoint(report);
+  UsageReport out{.usage = {},
+                  .lacks_prompt = !report.prompt.has_value(),
+                  .lacks_output = !report.completion.has_value()};
+  out.usage.contradicted = report.nonsense;
+  split_prompt(report, out);
+  split_output(report, out);
+  return out;
 }
 
 }  // namespace hanse::engines

@@ -9,9 +9,17 @@
 
 namespace hanse::engines {
 
-// Reads the value of a `usage` member; nothing for null. OpenAI counts cached
-// tokens among the prompt's and reasoning among the completion's; here the
-// kinds are disjoint. Numbers that cannot all be true set `contradicted`.
-std::optional<Usage> read_usage(JsonCursor& json);
+// The tokens of a side that is lacking are all zero.
+struct UsageReport {
+  Usage usage;
+  bool lacks_prompt = false;
+  bool lacks_output = false;
+};
+
+// Reads the value of a `usage` member; nothing for null, and when both sides
+// are lacking. OpenAI counts cached tokens among the prompt's and reasoning
+// among the completion's; here the kinds are disjoint. Numbers that cannot be
+// true, by themselves or together, set `contradicted`.
+std::optional<UsageReport> read_usage(JsonCursor& json);
 
 }  // namespace hanse::engines

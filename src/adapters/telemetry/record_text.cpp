@@ -83,7 +83,7 @@ std::string in_and_out(const Usage& usage) {
 
 std::string notes_on(const Usage& usage) {
   std::string text;
-  if (usage.estimated) text += ", counted here: the site reported none";
+  if (usage.estimated) text += ", counted here where the site reported nothing";
   if (usage.contradicted) text += ", though the site's report contradicts its text";
   return text;
 }

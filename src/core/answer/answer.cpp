@@ -16,6 +16,8 @@ constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kTokenBytesMax = 6 * 128;
 // Tokens that leave no text: the end of the turn, template marks.
 constexpr std::int64_t kUnseenTokensPerChoice = 16;
+// Past twice the output limit and this, deltas are no matter of counting.
+constexpr std::int64_t kDeltasForgiven = 64;
 // Too few deltas prove nothing.
 constexpr std::int64_t kDeltasToJudge = 8;
 
@@ -35,10 +37,7 @@ Answer::Answer(Dialect dialect, std::int32_t choices, std::int32_t prompts)
 }
 
 Emission Answer::take(const Delta& delta) {
-  if (delta.usage) {
-    delta.usage_of_choice ? add_report(*delta.usage, *delta.usage_of_choice)
-                          : void(reported_ = delta.usage);
-  }
+  if (delta.usage) take_report(delta);
   if (!delta.has_choice) return {};
   if (delta.choice >= choices_) {
     unasked_ = true;
@@ -73,12 +72,38 @@ void Answer::count(const Delta& delta) {
 
 void Answer::engine_done() { engine_done_ = true; }
 
+bool Answer::exceeds(Tokens most) const {
+  const std::int64_t tokens = most.count();
+  return progress_deltas_ > 2 * tokens + kDeltasForgiven &&
+         text_bytes() + tool_bytes_ > kBytesOfOneToken * (tokens + kDeltasForgiven);
+}
+
+void Answer::end_at_limit() {
+  HANSE_CHECK(begun_.any());
+  ended_at_limit_ = true;
+  const bool is_said = finish_ != Finish::none && finish_ != Finish::stop;
+  if ((begun_ & ~finished_).any() && !is_said) finish_ = Finish::length;
+}
+
 bool Answer::complete() const {
   if (begun_.none()) return false;
+  if (ended_at_limit_) return true;
   // An engine that finishes nothing but says that it is done has its way.
   if (finished_.none()) return engine_done_;
   if ((begun_ & ~finished_).any()) return false;
   return engine_done_ || finished_.count() == choices_;
+}
+
+void Answer::take_report(const Delta& delta) {
+  if (delta.usage_of_choice) {
+    // One report of a part makes the sum one of a part.
+    lacks_prompt_ = lacks_prompt_ || delta.usage_lacks_prompt;
+    lacks_output_ = lacks_output_ || delta.usage_lacks_output;
+    return add_report(*delta.usage, *delta.usage_of_choice);
+  }
+  reported_ = delta.usage;
+  lacks_prompt_ = delta.usage_lacks_prompt;
+  lacks_output_ = delta.usage_lacks_output;
 }
 
 void Answer::add_report(const Usage& usage, std::uint32_t choice) {
@@ -106,6 +131,7 @@ Usage Answer::usage(Tokens prompt_estimate) const {
   const bool reports_missing = choices_reported_.any() && (begun_ & ~choices_reported_).any();
   if (!reported_ || reports_missing) return estimate(prompt_estimate);
   Usage usage = *reported_;
+  if (lacks_prompt_ || lacks_output_) fill_in(usage, prompt_estimate);
   usage.contradicted = usage.contradicted || unasked_ || contradicts_text(usage);
   return usage;
 }
@@ -119,6 +145,15 @@ Usage Answer::estimate(Tokens prompt_estimate) const {
       Tokens(estimate_tokens(other_deltas, text_bytes_ + tool_bytes_));
   usage.tokens[TokenKind::reasoning] = Tokens(estimate_tokens(reasoning_deltas_, reasoning_bytes_));
   return usage;
+}
+
+void Answer::fill_in(Usage& usage, Tokens prompt_estimate) const {
+  const Usage counted = estimate(prompt_estimate);
+  for (const TokenKind kind : kAllTokenKinds) {
+    const bool generated = kind == TokenKind::output || kind == TokenKind::reasoning;
+    if (generated ? lacks_output_ : lacks_prompt_) usage.tokens[kind] = counted.tokens[kind];
+  }
+  usage.estimated = true;
 }
 
 bool Answer::contradicts_text(const Usage& usage) const {

@@ -14,8 +14,9 @@
 // An answer is complete when no choice is left open: every choice that spoke
 // has finished, and either all choices of the question did or the engine said
 // `[DONE]`. An engine that says `[DONE]` without any finish at all ends its
-// answer too, and the missing finishes are owed to the client. Anything else
-// is a break, by whatever bytes it ends.
+// answer too, and the missing finishes are owed to the client. So does a
+// gateway that stops an engine which does not keep to the output limit. Anything
+// else is a break, by whatever bytes it ends.
 //
 // Plain state: no I/O, no clock. Live and in simulation the same.
 #pragma once
@@ -57,18 +58,31 @@ class Answer {
   // The engine said `[DONE]`, or its whole reply has ended properly.
   void engine_done();
 
+  // Whether far more has come than `most`, the output limit of all choices
+  // together. Deltas and bytes must both say so: some engines send a letter a
+  // delta, others a page.
+  [[nodiscard]] bool exceeds(Tokens most) const;
+  // The engine is stopped: the answer is complete as it stands, and its open
+  // choices have met the limit.
+  // Requires: begun().
+  void end_at_limit();
+
   [[nodiscard]] bool complete() const;
   // Whether the client has been given any part of the answer.
   [[nodiscard]] bool begun() const { return begun_.any(); }
 
   // Calls `visit(choice)` for each choice of a complete answer that spoke and
-  // whose finish the engine forgot: the client is owed a `stop`.
+  // whose finish never came: the client is owed `owed_finish()`.
   template <typename Visit>
   void for_each_owed_finish(Visit&& visit) const {
     const auto open = begun_ & ~finished_;
     for (std::uint32_t i = 0; open.any() && i < kChoicesMax; ++i) {
       if (open[i]) visit(i);
     }
+  }
+
+  [[nodiscard]] Finish owed_finish() const {
+    return ended_at_limit_ ? Finish::length : Finish::stop;
   }
 
   // Deltas that moved the answer on. Engines send one token a delta, or a few.
@@ -81,14 +95,16 @@ class Answer {
   // The usage to book: the engine's report, flagged when it contradicts the
   // text; else counted here (`prompt_estimate` for the prompt; deltas for the
   // output, or a token per four bytes when deltas are long) and marked as
-  // estimated. When each choice reports for itself, outputs add up, and each
-  // prompt counts once.
+  // estimated; so is the one side that a report lacks. When each choice reports
+  // for itself, outputs add up, and each prompt counts once.
   [[nodiscard]] Usage usage(Tokens prompt_estimate) const;
 
  private:
   void count(const Delta& delta);
+  void take_report(const Delta& delta);
   void add_report(const Usage& usage, std::uint32_t choice);
   [[nodiscard]] Usage estimate(Tokens prompt_estimate) const;
+  void fill_in(Usage& usage, Tokens prompt_estimate) const;
   [[nodiscard]] bool contradicts_text(const Usage& usage) const;
 
   Dialect dialect_;
@@ -101,6 +117,8 @@ class Answer {
   std::int64_t reasoning_bytes_ = 0;
   std::int64_t tool_bytes_ = 0;
   std::optional<Usage> reported_;
+  bool lacks_prompt_ = false;  // the report does
+  bool lacks_output_ = false;
   // When each choice reports for itself: whose report is in, and for which
   // prompts their prompt tokens are.
   std::bitset<kChoicesMax> choices_reported_;
@@ -110,6 +128,7 @@ class Answer {
   std::bitset<kChoicesMax> begun_;
   std::bitset<kChoicesMax> finished_;
   bool engine_done_ = false;
+  bool ended_at_limit_ = false;
 };
 
 }  // namespace hanse::answer

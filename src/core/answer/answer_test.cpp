@@ -177,6 +177,41 @@ TEST(Answer, AFinishAloneIsAnAnswer) {
   EXPECT_TRUE(answer.complete());
 }
 
+// A site that does not keep to its limit made ten times of it, at our cost.
+TEST(Answer, FarMoreThanTheLimitIsNoticed) {
+  Answer runaway = chat();
+  int deltas = 0;
+  for (; !runaway.exceeds(Tokens(5)) && deltas < 10'000; ++deltas) runaway.take(text("four"));
+  EXPECT_LT(deltas, 300);
+
+  // What honest engines do within 100 tokens: a token a delta, a letter a
+  // delta, all in one.
+  Answer tokens = chat();
+  for (int i = 0; i < 100; ++i) tokens.take(text("a word of some length, say an indent"));
+  EXPECT_FALSE(tokens.exceeds(Tokens(100)));
+  Answer letters = chat();
+  for (int i = 0; i < 700; ++i) letters.take(text("x"));
+  EXPECT_FALSE(letters.exceeds(Tokens(100)));
+  Answer page = chat();
+  page.take(text(std::string(100'000, 'x')));
+  EXPECT_FALSE(page.exceeds(Tokens(100)));
+}
+
+TEST(Answer, StoppedAtTheLimitIsCompleteAndOwesThatFinish) {
+  Answer answer(Dialect::chat, 3);
+  answer.take(text("a", 0));
+  answer.take(finish(Finish::stop, 0));
+  answer.take(text("b", 1));
+  EXPECT_FALSE(answer.complete());
+  answer.end_at_limit();
+  EXPECT_TRUE(answer.complete());
+  EXPECT_EQ(answer.finish(), Finish::length);
+  EXPECT_EQ(answer.owed_finish(), Finish::length);
+  std::vector<std::uint32_t> owed;
+  answer.for_each_owed_finish([&](std::uint32_t choice) { owed.push_back(choice); });
+  EXPECT_EQ(owed, std::vector<std::uint32_t>{1});
+}
+
 TEST(AnswerUsage, ComesFromWhereverItStands) {
   for (const bool with_finish : {false, true}) {
     Answer answer = chat();
@@ -221,6 +256,46 @@ TEST(AnswerUsage, ReasoningIsEstimatedApart) {
   const Usage usage = answer.usage(Tokens(1));
   EXPECT_EQ(usage.tokens[TokenKind::reasoning], Tokens(2));
   EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(1));
+}
+
+// `{"completion_tokens":2}`: the prompt was billed as none.
+TEST(AnswerUsage, TheSideThatAReportLacksIsCounted) {
+  Answer answer = chat();
+  for (int i = 0; i < 5; ++i) answer.take(text("word "));
+  Delta half = report(0, 6);
+  half.usage_lacks_prompt = true;
+  answer.take(half);
+  Usage usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated && !usage.contradicted);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(12));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(6));
+
+  half = report(7, 0);
+  half.usage_lacks_output = true;
+  answer.take(half);
+  usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated && !usage.contradicted);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(7));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(5));
+
+  answer.take(report(7, 5));
+  EXPECT_FALSE(answer.usage(Tokens(12)).estimated);
+}
+
+TEST(AnswerUsage, TheSideThatOneChoicesReportLacksIsCountedForAll) {
+  Answer answer(Dialect::chat, 2);
+  for (std::uint32_t choice = 0; choice < 2; ++choice) {
+    answer.take(text("word ", choice));
+    answer.take(finish(Finish::stop, choice));
+    Delta part = report(7, 3);
+    part.usage_of_choice = choice;
+    part.usage_lacks_output = choice == 1;
+    answer.take(part);
+  }
+  const Usage usage = answer.usage(Tokens(12));
+  EXPECT_TRUE(usage.estimated);
+  EXPECT_EQ(usage.tokens[TokenKind::prompt], Tokens(7));
+  EXPECT_EQ(usage.tokens[TokenKind::output], Tokens(2));
 }
 
 TEST(AnswerUsage, AReportThatCannotBeTrueIsFlagged) {

@@ -29,7 +29,7 @@ enum class Part : std::uint8_t {
   model,     // likewise
   created,   // a value: one for the whole stream
   role,      // a member with one comma beside it: goes when the role was said
-  unwanted,  // bytes that never reach the client: usage in mid-stream, private
+  unwanted,  // bytes that never reach the client: the engine's usage, private
              // members, other choices of the same event
 };
 
@@ -68,6 +68,9 @@ struct Delta {
   bool has_vendor_part = false;
   Finish finish = Finish::none;
   std::optional<Usage> usage;
+  // The sides of it that the engine left out, or for which it wrote no count.
+  bool usage_lacks_prompt = false;
+  bool usage_lacks_output = false;
   // The usage is of one choice alone, as llama.cpp reports it: others report
   // theirs, and each counts the prompt again.
   std::optional<std::uint32_t> usage_of_choice;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bounded.h"
 #include "base/money.h"
 
 namespace hanse::answer {
@@ -67,6 +68,9 @@ struct Question {
   Field stream_field;
   Field stream_options_field;
   Field output_limit_field;  // the one that was named, also when null
+  // Limits under the other names, in order. All are null; none may leave, for
+  // an engine may believe the null instead of the number.
+  InlineVector<Field, 2> empty_limit_fields;
   Field tool_choice_field;
   Field tools_field;
   Field messages_field;

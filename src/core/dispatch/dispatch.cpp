@@ -357,7 +357,9 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   }
   if (delivered) {
     settle(request, ledger::Outcome::cut, usage, now);
-    return end(request, End::cut,
+    const bool time_is_over =
+        ended_by_deadline(request.record, event.failure, request.deadline, now.monotonic);
+    return end(request, time_is_over ? End::out_of_time : End::cut,
                Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure},
                now);
   }

@@ -106,6 +106,24 @@ TEST(Dispatch, ATenantAtTheEndOfItsBudgetIsRefusedAndNobodyIsAsked) {
               ElementsAre("request_refused over_budget", "refuse over_budget of the tenant"));
 }
 
+// A nano was held for rounding, which a budget of nothing does not have.
+TEST(Dispatch, WhatIsFreeNeedsNoBudget) {
+  Snapshot snapshot = small_grid();
+  snapshot.tenants.tenants[*snapshot.tenants.tenants.find("poor")].budget = Money(0);
+  catalog::PriceBook free = *snapshot.catalog.price_books.begin();
+  free.name = "free";
+  for (auto& prices : free.prices) prices = TokenPrices{};
+  const PriceBookId book = snapshot.catalog.price_books.add(std::move(free));
+  snapshot.tenants.tenants[*snapshot.tenants.tenants.find("poor")].price_book = book;
+  Desk desk(snapshot);
+  const Arrived request = desk.request("poor");
+  desk.tell(request);
+  EXPECT_EQ(desk.record(request).held, Money(0));
+  desk.first_token(request.request);
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::none, Desk::used(30, 7)).back(), "finish");
+  EXPECT_EQ(desk.record(request).charged, Money(0));
+}
+
 // Its record lies beside that entry, so it must be final by then.
 TEST(Dispatch, EveryRefusalIsWrittenDownAsTheRequestsLastEntry) {
   Desk desk;
@@ -297,6 +315,30 @@ TEST(Dispatch, NothingIsTriedAfterTheTimeLimit) {
   desk.tell(request);
   desk.pass(seconds(60));
   EXPECT_EQ(desk.ends(request.request, 0, Failure::silent).back(), "refuse out_of_time silent");
+}
+
+// It was called the site's stall, though no site was too slow.
+TEST(Dispatch, AStreamThatMeetsTheTimeLimitIsOutOfTimeAndPaidFor) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  desk.pass(seconds(60));
+  EXPECT_THAT(desk.ends(request.request, 0, Failure::stalled, Desk::used(30, 7)),
+              ElementsAre("attempt_closed timed_out 37", "request_closed cut 370",
+                          "refuse out_of_time stalled"));
+}
+
+TEST(Dispatch, AStreamThatStallsWithinTheTimeLimitIsCut) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  desk.first_token(request.request);
+  desk.pass(seconds(20));
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::stalled, Desk::used(30, 7)).back(),
+            "refuse cut stalled");
 }
 
 // Hamburg's C5 ends at day 200; a policy that asks for it must be asked again

@@ -31,6 +31,8 @@ Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrice
 }
 
 Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
+  // What is free needs no money, not even a nano of it.
+  if (prices == TokenPrices{}) return Money(0);
   const TokenCounts most = most_tokens(record);
   CostSum sum;
   sum.add(most[TokenKind::prompt],

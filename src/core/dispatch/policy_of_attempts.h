@@ -33,6 +33,7 @@ Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrice
 
 // The most that a request can cost at `prices`: every prompt token at the
 // dearest of the prices a prompt token may have, every output token likewise.
+// Nothing when all prices are zero.
 // Without a tokenizer the bound is honest, not clever.
 Money most_it_can_cost(const Record& record, const TokenPrices& prices);
 

@@ -74,7 +74,7 @@ enum class End : std::uint8_t {
   at_capacity,        // every permitted site is full, or a bound of ours is reached
   sites_unavailable,  // no permitted site works just now; none was tried
   attempts_failed,    // all that could be tried failed
-  out_of_time,        // the class's time limit passed
+  out_of_time,        // the class's time limit passed, before an answer or in mid-stream
   client_error,       // the engine says that the request itself is wrong
   cut,                // lost after a part had gone out; the client was told
   client_gone,

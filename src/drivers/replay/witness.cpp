@@ -279,7 +279,8 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
   expect(finished == (record.end == End::answered), ref, "a whole answer finishes, no other does");
   expect(forgotten == (record.end == End::client_gone), ref,
          "only a client that has gone is told nothing");
-  expect(!request->something_left || finished || forgotten || record.end == End::cut, ref,
+  const bool broken_off = record.end == End::cut || record.end == End::out_of_time;
+  expect(!request->something_left || finished || forgotten || broken_off, ref,
          "a loss in mid-stream is called one");
   expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
   expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
@@ -295,8 +296,8 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
 
 void Witness::bill_is_right(const dispatch::Record& record) {
   using dispatch::End;
-  const bool may_cost =
-      record.end == End::answered || record.end == End::cut || record.end == End::client_gone;
+  const bool may_cost = record.end == End::answered || record.end == End::cut ||
+                        record.end == End::out_of_time || record.end == End::client_gone;
   if (!may_cost && (record.charged != Money() || record.written_off != Money())) {
     complain(fmt::format("a request that ended as {} is charged", dispatch::to_string(record.end)));
   }

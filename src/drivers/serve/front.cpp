@@ -88,14 +88,15 @@ std::expected<Front::Asked, api::Problem> Front::read_head(const http::RequestHe
   return Asked{.route = *std::move(route), .key = *key};
 }
 
-// What is meant for us and would pass unnoticed is refused: a label that is not
-// understood must not count as none.
+// What is meant for us and would pass unnoticed is refused.
 std::expected<void, api::Problem> Front::check_own_headers(const http::RequestHead& head) {
-  constexpr std::string_view kAlmostOurs = "hanse_";
   for (const http::Field header : head.headers()) {
-    if (http::equals_ignoring_case(header.name.substr(0, kAlmostOurs.size()), kAlmostOurs)) {
-      return std::unexpected(api::bad_request(
-          fmt::format("the header {} is written with hyphens", header.name), "hanse-data"));
+    if (api::is_almost_ours(header.name)) {
+      return std::unexpected(api::not_our_header(header.name));
+    }
+    if (http::equals_ignoring_case(header.name, "trailer") && api::announces_ours(header.value)) {
+      return std::unexpected(
+          api::bad_request("a label in a trailer comes too late; send it in a header", "trailer"));
     }
   }
   const auto data = head.headers().find("hanse-data");

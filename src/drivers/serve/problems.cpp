@@ -144,6 +144,13 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
       return say(api::ProblemKind::no_site_available,
                  "permitted sites exist, but none of them works just now; try again shortly");
     case dispatch::End::out_of_time:
+      if (action.last_failure == answer::Failure::stalled) {
+        return say(api::ProblemKind::out_of_time,
+                   fmt::format("The time limit of the latency class `{}` has passed before the "
+                               "answer was whole. Ask for a shorter answer, or in a class with "
+                               "more time.",
+                               snapshot.catalog.classes[record.latency_class].name));
+      }
       return say(api::ProblemKind::site_timed_out,
                  "the time limit of the request's latency class has passed without an answer");
     case dispatch::End::client_error:

@@ -68,6 +68,32 @@ TEST(Problems, TheBudgetAtItsEndIsNamed) {
   }
 }
 
+// The site that still answered when the time was over was told of as too slow.
+TEST(Problems, ATimeLimitInMidAnswerIsNoSitesFault) {
+  const Snapshot snapshot = small_grid();
+  dispatch::Record record;
+  record.key = key_of(snapshot, "acme");
+  record.latency_class = ClassId(0);
+  record.end = End::out_of_time;
+  answer::FailureReport report;
+  report.failure = answer::Failure::stalled;
+  dispatch::Refuse action{.request = {}, .retry_after = {}, .last_failure = report.failure};
+  const api::Problem late = problem_of(record, action, &report, snapshot);
+  EXPECT_EQ(api::http_status(late), 504);
+  EXPECT_EQ(api::row_of(late.kind).code, "time_limit_passed");
+  EXPECT_EQ(api::row_of(late.kind).fault, Fault::us);
+  EXPECT_NE(late.message.find(snapshot.catalog.classes[record.latency_class].name),
+            std::string::npos);
+  EXPECT_EQ(should_retry(late), "false");
+
+  // A site that said nothing at all is to blame.
+  action.last_failure = answer::Failure::silent;
+  EXPECT_EQ(api::row_of(problem_of(record, action, nullptr, snapshot).kind).code, "site_timed_out");
+  // So is one that stalls while there is time.
+  record.end = End::cut;
+  EXPECT_EQ(api::row_of(problem_of(record, action, &report, snapshot).kind).code, "site_timed_out");
+}
+
 // A tenant of another price book must not learn what the others are sold.
 TEST(Problems, OnlyModelsThatTheTenantMayBuyAreSuggested) {
   Snapshot snapshot = small_grid();

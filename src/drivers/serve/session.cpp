@@ -80,6 +80,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   site_ = action.permit.site();
   upstream_ = admission_.setting->upstreams[site_.value()];
   limits_ = action.limits;
+  output_most_ = Tokens(action.output_limit.count() * question_.generations * question_.prompts);
   report_.reset();
   first_token_told_ = engine_done_ = false;
   released_ = reported_ = seen_ = Tokens(0);
@@ -172,8 +173,9 @@ void Session::finish() {
     exchange.set_observer(nullptr);
     borrow_text();
     if (question_.stream) {
-      answer_->for_each_owed_finish(
-          [&](std::uint32_t choice) { writer().write_owed_finish(choice, out_); });
+      answer_->for_each_owed_finish([&](std::uint32_t choice) {
+        writer().write_owed_finish(choice, answer_->owed_finish(), out_);
+      });
       if (question_.include_usage) {
         writer().write_usage(shard_.record(ref()).usage, accounting(), out_);
       }
@@ -198,7 +200,7 @@ void Session::reply_whole(http::Exchange& exchange) {
   if (const answer::Delta* whole = decoder_->whole_reply()) {
     api::write_whole_reply(*whole, identity, usage, accounting(), out_);
   } else {
-    assembler().write(identity, usage, accounting(), out_);
+    assembler().write(identity, usage, accounting(), out_, answer_->owed_finish());
   }
   ReplyHeaders headers(*this, "application/json");
   exchange.reply(200, headers.lines(), out_);
@@ -321,6 +323,7 @@ void Session::take_input() {
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
     take(delta);
+    if (answer_->exceeds(output_most_)) return stop_at_limit();
     if (!question_.stream && assembler().bytes() > kWholeAnswerBytesMax) {
       failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
       return end_attempt(answer::Failure::oversize);
@@ -336,6 +339,13 @@ void Session::wait_for_end() {
   engine_done_ = true;
   on_progress();
   watch_.arm_in(kEndOfBody);
+}
+
+// What a site makes past the limit that it was given is past the hold, too:
+// nobody pays for it but us.
+void Session::stop_at_limit() {
+  answer_->end_at_limit();
+  end_attempt(answer::Failure::none);
 }
 
 void Session::take(const answer::Delta& delta) {
@@ -381,6 +391,7 @@ void Session::attempt_over(engines::Step step) {
   if (answer_->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
     report_ = std::make_unique<answer::FailureReport>(decoder_->failure());
+    if (!report_->client_message.empty()) api::make_fit_for_client(*report_, secrets());
   } else {
     failed(answer::Failure::reset, "the answer ended without a finish");
   }
@@ -443,6 +454,15 @@ api::Accounting Session::accounting() const {
           .attempts = static_cast<std::int32_t>(record.attempts.size()),
           .cost = record.charged,
           .currency = admission_.setting->configuration->gateway.currency};
+}
+
+api::SiteSecrets Session::secrets() const {
+  const OfferId offer = shard_.record(ref()).attempts.back().decision.chosen;
+  const std::string_view sent = upstream_->authorization;
+  return {.upstream_model = admission_.setting->snapshot->fleet.offers[offer].upstream_model,
+          .alias = question_.model,
+          .host = upstream_->url.origin.host,
+          .credential = sent.substr(std::min(sent.find(' ') + 1, sent.size()))};
 }
 
 const fleet::Site& Session::site() const {

@@ -21,6 +21,7 @@
 #include "adapters/api/errors.h"
 #include "adapters/api/request_codec.h"
 #include "adapters/api/request_headers.h"
+#include "adapters/api/site_words.h"
 #include "adapters/api/stream_writer.h"
 #include "adapters/api/whole_writer.h"
 #include "adapters/engines/engine.h"
@@ -99,6 +100,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void on_progress();
   void push_out();
   void wait_for_end();
+  void stop_at_limit();
   void attempt_over(engines::Step step);
   void end_attempt(answer::Failure failure);
   void tell_client_gone();
@@ -119,6 +121,8 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // Says which request it was, and how far it came.
   void mark(api::Problem& told) const;
   [[nodiscard]] const fleet::Site& site() const;
+  // What the site of the attempt under way may not tell the client.
+  [[nodiscard]] api::SiteSecrets secrets() const;
 
   // The headers of a reply, in place; views of the session's own strings.
   class ReplyHeaders {
@@ -152,6 +156,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   SiteId site_;
   std::shared_ptr<Upstream> upstream_;
   dispatch::AttemptLimits limits_;
+  Tokens output_most_{0};                                       // of all choices together
   std::unique_ptr<engines::UpstreamRequest> upstream_request_;  // until it has been sent
   http::Call call_;
   http::Timer watch_;
