@@ -14,7 +14,6 @@ namespace hanse {
 namespace {
 
 using answer::Dialect;
-using answer::Emission;
 using engines::ResponseDecoder;
 using engines::Step;
 using engines::WholeReplies;

@@ -41,7 +41,9 @@ def events_of(text: str) -> list[dict]:
 
 
 @contextlib.contextmanager
-def changed_grid(scripted: Engines, folder: pathlib.Path, *changes: tuple[str, str]) -> collections.abc.Iterator[Gateway]:
+def changed_grid(
+    scripted: Engines, folder: pathlib.Path, *changes: tuple[str, str]
+) -> collections.abc.Iterator[Gateway]:
     """A gateway whose configuration is changed."""
 
     def change(text: str) -> str:
