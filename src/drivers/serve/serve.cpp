@@ -78,9 +78,9 @@ dispatch::DispatchOptions dispatch_options(const config::Configuration& configur
   options.requests_max = configuration.limits.requests_max;
   options.attempts_max = configuration.limits.attempts_max;
   options.probe_every = configuration.health.probe_interval;
-  options.world.health = {.soft_failures_to_open = configuration.health.soft_failures_to_open,
-                          .pause_first = configuration.health.pause_first,
-                          .pause_max = configuration.health.pause_max};
+  options.health = {.soft_failures_to_open = configuration.health.soft_failures_to_open,
+                    .pause_first = configuration.health.pause_first,
+                    .pause_max = configuration.health.pause_max};
   return options;
 }
 
