@@ -263,7 +263,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
                             request.record.attempts.size() < options_.attempts_max);
 
   request.state = State::waiting;
-  request.may_leave = Tokens(0);
+  request.may_leave = request.has_left = Tokens(0);
   request.trial = health_.sent(line, now);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);
@@ -302,22 +302,24 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
   if (request == nullptr || request->state != State::answering || !request->record.streamed) return;
   const bool all_may_leave = request->may_leave == most_tokens(request->record)[TokenKind::output];
   const Tokens output = std::clamp(event.output, Tokens(0), kNoTokenLimit);
+  request->has_left = std::max(request->has_left, std::min(event.left, request->may_leave));
   if (!all_may_leave && output + kWatermarkLow >= request->may_leave) {
     raise_watermark(*request, output, now);
   }
 }
 
-void Dispatch::raise_watermark(Request& request, Tokens delivered, Instant now) {
+void Dispatch::raise_watermark(Request& request, Tokens output, Instant now) {
   const TokenCounts most = most_tokens(request.record);
   const Tokens output_most = most[TokenKind::output];
-  const Tokens may_leave = std::min(delivered + kWatermarkStep, output_most);
+  const Tokens may_leave = std::min(output + kWatermarkStep, output_most);
   if (may_leave > request.may_leave) {
     ledger::Progress progress;
     // How long the prompt is says the engine, at the end: nothing is known of it
     // until then but its bound.
     progress.may_leave[TokenKind::prompt] = most[TokenKind::prompt];
-    // What came in one burst past the mark has been held back until now.
-    progress.confirmed[TokenKind::output] = std::min(delivered, request.may_leave);
+    // What came in one burst past the mark has been held back until now, all of
+    // it; the driver says what has left.
+    progress.confirmed[TokenKind::output] = request.has_left;
     progress.may_leave[TokenKind::output] = may_leave;
     append(ledger::Watermark{.request = request.record.number,
                              .attempt = request.attempt_number(),

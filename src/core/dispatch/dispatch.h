@@ -136,7 +136,7 @@ class Dispatch {
   // False when its site may not be asked any more; then its slot is free again.
   bool open_attempt(Request& request, const placement::Decision& decision, Instant now);
   void try_next_site(Request& request, answer::Failure last_failure, Instant now);
-  void raise_watermark(Request& request, Tokens delivered, Instant now);
+  void raise_watermark(Request& request, Tokens output, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
   // of the site.
   void close_attempt(Request& request, answer::Failure failure, const Usage& usage, Duration paused,

@@ -96,7 +96,10 @@ class WildDriver {
       case 3:
       case 4: return FirstToken{.request = some_request(), .attempt = some_attempt()};
       case 5:
-        return Progressed{.request = some_request(), .attempt = some_attempt(), .output = tokens()};
+        return Progressed{.request = some_request(),
+                          .attempt = some_attempt(),
+                          .output = tokens(),
+                          .left = tokens()};
       case 6:
       case 7:
         return AttemptEnded{.request = some_request(),

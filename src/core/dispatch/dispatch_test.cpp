@@ -55,6 +55,21 @@ TEST(Dispatch, AStreamIsLetGoByWatermarksAheadOfIt) {
       ElementsAre("attempt_closed completed 630", "request_closed completed 6300", "finish"));
 }
 
+// A driver holds a burst back as a whole until all of it may leave; killed just
+// then, the tenant must not pay for what stood between the two marks.
+TEST(Dispatch, OnlyWhatHasLeftIsConfirmed) {
+  Desk desk;
+  Arrived request = desk.request();
+  request.streamed = true;
+  request.output_limit = Tokens(900);
+  desk.tell(request);
+  desk.first_token(request.request);
+  EXPECT_THAT(desk.progressed(request.request, 500, 40),
+              ElementsAre("watermark 40 of 756", "release 756"));
+  EXPECT_THAT(desk.progressed(request.request, 760, 30),
+              ElementsAre("watermark 40 of 900", "release all"));
+}
+
 // An engine may split its tokens into more deltas than it bills for: once
 // nothing is held back any more there is nothing to let go.
 TEST(Dispatch, WhatIsLetGoWhollyIsLetGoOnce) {

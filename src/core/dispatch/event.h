@@ -56,6 +56,7 @@ struct Progressed {
   RequestRef request;
   std::uint8_t attempt = 0;
   Tokens output{0};  // so far, counted in deltas
+  Tokens left{0};    // of those, what has been sent to the client
 };
 
 struct AttemptEnded {

@@ -49,10 +49,11 @@ struct EventWriter {
     out.byte(attempt);
   }
   void operator()(const Progressed& event) const {
-    const auto& [request, attempt, output] = event;
+    const auto& [request, attempt, output, left] = event;
     write(request, out);
     out.byte(attempt);
     write(output, out);
+    write(left, out);
   }
   void operator()(const AttemptEnded& event) const {
     const auto& [request, attempt, failure, usage, paused, retry_after] = event;
@@ -108,6 +109,7 @@ struct EventReader {
     read(event.request, in);
     event.attempt = in.byte();
     read(event.output, in);
+    read(event.left, in);
   }
   void operator()(AttemptEnded& event) const {
     read(event.request, in);

@@ -39,7 +39,7 @@ struct Request {
     hold = {};
     admission.reset();
     twin.reset();
-    may_leave = Tokens(0);
+    may_leave = has_left = Tokens(0);
     deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
 
     record.number = number;
@@ -97,6 +97,7 @@ struct Request {
   fleet::Trial trial = fleet::Trial::none;  // the attempt under way tries its site again
   MonotonicTime first_token_at;
   Tokens may_leave;  // of the attempt's output, by the last watermark
+  Tokens has_left;   // likewise; never more
   BitSet permitted;  // sites that the gate permits and that offer the alias
   Record record;
 };

@@ -291,8 +291,10 @@ void VirtualGrid::happen(const BatchIsDue& due) {
   exchange->batch_pending = false;
   if (exchange->told == exchange->arrived) return;
   exchange->told = exchange->arrived;
-  tell(dispatch::Progressed{
-      .request = exchange->ref, .attempt = exchange->attempt, .output = exchange->arrived});
+  tell(dispatch::Progressed{.request = exchange->ref,
+                            .attempt = exchange->attempt,
+                            .output = exchange->arrived,
+                            .left = exchange->left});
 }
 
 void VirtualGrid::happen(const LimitRings& ringing) {

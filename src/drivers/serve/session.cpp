@@ -83,7 +83,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   output_most_ = Tokens(action.output_limit.count() * question_.generations * question_.prompts);
   report_.reset();
   first_token_told_ = engine_done_ = false;
-  released_ = reported_ = seen_ = Tokens(0);
+  released_ = reported_ = seen_ = left_ = Tokens(0);
   begin_answer();
 
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
@@ -370,7 +370,8 @@ void Session::on_progress() {
   }
   if (first_token_told_ && deltas >= reported_ + kReportEvery) {
     reported_ = deltas;
-    shard_.tell(dispatch::Progressed{.request = ref(), .attempt = attempt_, .output = deltas});
+    shard_.tell(dispatch::Progressed{
+        .request = ref(), .attempt = attempt_, .output = deltas, .left = left_});
   }
   push_out();
 }
@@ -381,6 +382,7 @@ void Session::push_out() {
   if (!first_token_told_ || Tokens(answer_->progress_deltas()) > released_) return;
   if (!exchange_->begun()) begin_stream(*exchange_);
   const bool go_on = exchange_->write(out_);
+  left_ = Tokens(answer_->progress_deltas());
   out_.clear();
   if (!go_on && call_.active()) call_.pause();
 }

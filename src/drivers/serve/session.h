@@ -172,6 +172,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   Tokens released_{0};  // deltas that may leave
   Tokens reported_{0};  // deltas that dispatch knows of
   Tokens seen_{0};      // deltas that have come
+  Tokens left_{0};      // deltas that have been sent to the client
   bool first_token_told_ = false;
   bool engine_done_ = false;
 };

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,8 +61,13 @@ class Desk {
   Story first_token(RequestRef request, std::uint8_t attempt = 0) {
     return tell(FirstToken{.request = request, .attempt = attempt});
   }
-  Story progressed(RequestRef request, std::int64_t output) {
-    return tell(Progressed{.request = request, .attempt = 0, .output = Tokens(output)});
+  // `left` of `output` tokens have been sent to the client; by default all.
+  Story progressed(RequestRef request, std::int64_t output,
+                   std::optional<std::int64_t> left = std::nullopt) {
+    return tell(Progressed{.request = request,
+                           .attempt = 0,
+                           .output = Tokens(output),
+                           .left = Tokens(left.value_or(output))});
   }
   Story ends(RequestRef request, std::uint8_t attempt, answer::Failure failure,
              const Usage& usage = {}) {

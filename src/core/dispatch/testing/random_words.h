@@ -168,7 +168,8 @@ class RandomWords {
       case 2:
         return Progressed{.request = request(),
                           .attempt = static_cast<std::uint8_t>(below(256)),
-                          .output = quantity<Tokens>()};
+                          .output = quantity<Tokens>(),
+                          .left = quantity<Tokens>()};
       case 3:
         return AttemptEnded{.request = request(),
                             .attempt = static_cast<std::uint8_t>(below(256)),
