@@ -290,6 +290,7 @@ json without_identity(json reply) {
     json& message = choice["message"];
     // Nullable fields are missing in llama.cpp's replies and present in OpenAI's.
     if (message.contains("refusal") && message["refusal"].is_null()) message.erase("refusal");
+    // NOLINTNEXTLINE(readability-container-size-empty): of JSON, an empty text is not empty()
     if (message["content"] == "") message["content"] = nullptr;
     if (message.contains("tool_calls")) {
       for (json& call : message["tool_calls"]) call.erase("id");

@@ -77,7 +77,7 @@ class Keys {
   std::optional<std::int64_t> maybe_number(std::string_view key) {
     const toml::node* node = find(key);
     if (node == nullptr) return std::nullopt;
-    if (const auto value = node->value_exact<std::int64_t>()) return *value;
+    if (const auto value = node->value_exact<std::int64_t>()) return value;
     throw Wrong{fmt::format("\"{}\" must be a whole number", key), node->source()};
   }
   std::int64_t number(std::string_view key, std::int64_t otherwise) {

@@ -17,7 +17,6 @@
 namespace hanse::http {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Peer;
 using testing::PeerListener;

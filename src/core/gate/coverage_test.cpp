@@ -12,7 +12,6 @@
 namespace hanse::gate {
 namespace {
 
-using testing::area;
 using testing::certificate;
 using testing::day;
 using testing::four_sites;

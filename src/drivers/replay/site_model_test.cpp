@@ -17,7 +17,6 @@ namespace {
 
 using answer::Failure;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 MonotonicTime at(std::int64_t ms) { return MonotonicTime() + milliseconds(ms); }
 
@@ -74,7 +73,7 @@ class Played {
     out_.sayings.clear();
   }
   static std::string line(std::int64_t ms, const Saying& saying) {
-    const std::string who = fmt::format("{} ms: {}", ms, saying.job.count());
+    std::string who = fmt::format("{} ms: {}", ms, saying.job.count());
     switch (saying.kind) {
       case Saying::Kind::connected: return who + " connected";
       case Saying::Kind::answered: return fmt::format("{} has {}", who, saying.output.count());

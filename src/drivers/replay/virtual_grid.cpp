@@ -43,7 +43,7 @@ std::string_view to_string(Outcome::Told told) {
   return "unknown";
 }
 
-VirtualGrid::VirtualGrid(dispatch::SnapshotRef snapshot, Director& director,
+VirtualGrid::VirtualGrid(const dispatch::SnapshotRef& snapshot, Director& director,
                          const GridOptions& options)
     : director_(director),
       options_(options),

@@ -116,7 +116,8 @@ using SnapshotText = std::function<std::string(const dispatch::Snapshot& snapsho
 class VirtualGrid {
  public:
   // Requires: `director` outlives the grid.
-  VirtualGrid(dispatch::SnapshotRef snapshot, Director& director, const GridOptions& options);
+  VirtualGrid(const dispatch::SnapshotRef& snapshot, Director& director,
+              const GridOptions& options);
   ~VirtualGrid();
   VirtualGrid(const VirtualGrid&) = delete;
   VirtualGrid& operator=(const VirtualGrid&) = delete;
