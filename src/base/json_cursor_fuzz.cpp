@@ -78,6 +78,6 @@ void check(std::string_view text) {
 }  // namespace hanse
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  hanse::answer::check({reinterpret_cast<const char*>(data), size});
+  hanse::check({reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -113,6 +113,7 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::circuit_open: return "its circuit was open: it had been failing";
     case Exclusion::Why::full: return "it had as many requests as it may have";
     case Exclusion::Why::tried: return "it had been tried for this request";
+    case Exclusion::Why::withdrawn: return "a new configuration had withdrawn it";
   }
   return "unknown";
 }

@@ -220,6 +220,14 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   for (const AttemptRecord& attempt : request.record.attempts) {
     if (allowed_.contains(attempt.site.value())) exclude(attempt.site, Exclusion::Why::tried);
   }
+  if (request.world != world_) {
+    request.permitted.for_each([&](std::size_t i) {
+      const SiteId site(i);
+      if (allowed_.contains(i) && !still_offers(world, site)) {
+        exclude(site, Exclusion::Why::withdrawn);
+      }
+    });
+  }
   const auto is_allowed = [&](SiteId site) {
     return site.valid() && allowed_.contains(site.value());
   };
@@ -235,6 +243,11 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
     if (is_allowed(site)) exclude(site, Exclusion::Why::full);
   });
   return world.placement.decide(request.demand, allowed_, now);
+}
+
+bool Dispatch::still_offers(const World& before, SiteId site) const {
+  const SiteId now = world_->site(before.line(site));
+  return now.valid() && !world_->snapshot->fleet.sites[now].retired;
 }
 
 bool Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {

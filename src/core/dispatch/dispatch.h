@@ -158,6 +158,8 @@ class Dispatch {
   // The same for the entry that ends `request`.
   void append_closing(const Request& request, const ledger::EntryBody& body, Instant now);
   void emit(Action action);
+  // Whether the newest world still has `site` of an older one.
+  [[nodiscard]] bool still_offers(const World& before, SiteId site) const;
   // Counts the load of the attempt under way in the newest world, unless the
   // request began there; and takes it out of it again.
   void count_in_newest_world(Request& request);

@@ -112,7 +112,7 @@ class WildDriver {
       case 9:
         return SiteReported{
             .site = SiteId(random_.below(5)),
-            .finding = random_.below(3) == 0 ? fleet::Finding::fails : fleet::Finding::works};
+            .finding = random_.below(3) == 0 ? fleet::Finding::fails : fleet::Finding::answers};
       case 10: return Woke{};
       default: return SnapshotChanged{shared(small_grid())};
     }

@@ -513,6 +513,26 @@ TEST(Dispatch, ARetryUnderTheOldSnapshotHeedsWhatIsKnownUnderTheNew) {
   EXPECT_EQ(desk.ends(before.request, 0, Failure::reset).back(), "open_attempt hamburg/small/q4");
 }
 
+TEST(Dispatch, ASiteThatIsWithdrawnMeanwhileIsNotAskedByWhatIsUnderWay) {
+  for (const bool retired : {true, false}) {
+    Desk desk;
+    const Arrived before = desk.request();
+    desk.tell(before);
+    const SiteId next = desk.site("frankfurt");
+    Snapshot without = small_grid();
+    if (retired) {
+      without.fleet.sites[next].retired = true;
+    } else {
+      without.fleet.sites[next].name = "elsewhere";
+    }
+    desk.changes_to(std::move(without));
+    EXPECT_EQ(desk.ends(before.request, 0, Failure::reset).back(), "open_attempt hamburg/small/q4");
+    const auto& excluded = desk.record(before).attempts.back().excluded;
+    const Exclusion wanted{.site = next, .why = Exclusion::Why::withdrawn};
+    EXPECT_NE(std::ranges::find(excluded, wanted), excluded.end());
+  }
+}
+
 // Leased before, and free again now: it must not be spent under the new limit.
 TEST(Dispatch, ABudgetThatIsLoweredHoldsFromThen) {
   Desk desk;

@@ -126,7 +126,7 @@ struct EventReader {
   }
   void operator()(SiteReported& event) const {
     read(event.site, in);
-    read_enum(event.finding, fleet::Finding::fails, in);
+    read_enum(event.finding, fleet::Finding::answers, in);
   }
   void operator()(Woke&) const {}
   void operator()(SnapshotChanged&) const { read(result.snapshot, in); }

@@ -81,9 +81,10 @@ void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial t
     case answer::Failure::content_filter: return health.succeeded(site, trial, now);
 
     case answer::Failure::unreachable:
-    case answer::Failure::tls:
+    case answer::Failure::tls: return health.failed_hard(site, trial, now);
+
     case answer::Failure::credentials:
-    case answer::Failure::model_missing: return health.failed_hard(site, trial, now);
+    case answer::Failure::model_missing: return health.turned_away(site, trial, now);
 
     case answer::Failure::silent:
     case answer::Failure::stalled:

@@ -44,6 +44,7 @@ struct Exclusion {
     circuit_open,  // health says that it does not work
     full,          // as many requests as it may have
     tried,         // failed this very request already
+    withdrawn,     // retired or gone since the request came
   };
   SiteId site;
   Why why = Why::circuit_open;

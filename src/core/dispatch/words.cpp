@@ -156,6 +156,7 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::circuit_open: return "circuit_open";
     case Exclusion::Why::full: return "full";
     case Exclusion::Why::tried: return "tried";
+    case Exclusion::Why::withdrawn: return "withdrawn";
   }
   return "unknown";
 }

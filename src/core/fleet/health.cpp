@@ -64,7 +64,7 @@ void HealthBook::failed_softly(SiteLine site, Trial trial, Instant now) {
   ++health.failures_in_row;
   if (health.circuit == Circuit::trying ||
       health.failures_in_row >= options_.soft_failures_to_open) {
-    open(site, now, Whose::ours);
+    open(site, now, Whose::ours, false);
   }
 }
 
@@ -72,7 +72,14 @@ void HealthBook::failed_hard(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
   if (!end_trial(health, trial)) return;
   ++health.failures_in_row;
-  open(site, now, Whose::ours);
+  open(site, now, Whose::ours, true);
+}
+
+void HealthBook::turned_away(SiteLine site, Trial trial, Instant now) {
+  Health& health = health_[site.value()];
+  if (!end_trial(health, trial)) return;
+  ++health.failures_in_row;
+  open(site, now, Whose::ours, false);
 }
 
 void HealthBook::told_nothing(SiteLine site, Trial trial) {
@@ -81,17 +88,18 @@ void HealthBook::told_nothing(SiteLine site, Trial trial) {
 
 void HealthBook::reported(SiteLine site, Finding finding, Instant now) {
   Health& health = health_[site.value()];
-  if (finding == Finding::works) {
-    if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
+  if (finding != Finding::fails) {
+    const bool is_news = finding == Finding::works || health.seen_by_probes;
+    if (health.circuit == Circuit::open && is_news) move_to(site, Circuit::trying, now.wall);
     return;
   }
   // It is fresh news, also while a trial is under way: that ends here.
   health.trial = Trial::none;
   ++health.failures_in_row;
-  open(site, now, Whose::theirs);
+  open(site, now, Whose::theirs, true);
 }
 
-void HealthBook::open(SiteLine site, Instant now, Whose whose) {
+void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_probes) {
   Health& health = health_[site.value()];
   // Failures of attempts that were under way when it opened do not prolong
   // the pause: they tell the same thing again.
@@ -103,6 +111,7 @@ void HealthBook::open(SiteLine site, Instant now, Whose whose) {
   ++health.times_opened_in_row;
   if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
   health.open_until = now.monotonic + pause;
+  health.seen_by_probes = seen_by_probes;
   if (whose == Whose::ours) others_->publish(site, Finding::fails);
 }
 

@@ -4,8 +4,9 @@
 // A circuit opens on a hard failure at once (nobody listens there) or on
 // several soft ones in a row (it answers, but badly). After a pause that
 // doubles with each failure, one request at a time may try; a success closes
-// it. A good report from elsewhere, a probe or another shard, ends the pause
-// early; a bad one opens the circuit.
+// it. A request that another shard saw answered ends the pause early; so does
+// a good probe, but only where a probe would have seen what was wrong. A bad
+// report opens the circuit.
 //
 // Plain state by line, so that a new configuration changes nothing that is
 // known; bounded by the number of sites there have been. One book belongs to
@@ -42,8 +43,9 @@ class HealthBook {
     Circuit circuit = Circuit::closed;
     std::int32_t failures_in_row = 0;
     std::int32_t times_opened_in_row = 0;
-    Trial trial = Trial::none;  // the one under way
-    std::uint32_t trials = 0;   // ever begun
+    bool seen_by_probes = false;  // what opened it
+    Trial trial = Trial::none;    // the one under way
+    std::uint32_t trials = 0;     // ever begun
     MonotonicTime open_until;
     WallTime since;  // of the last change of the circuit
   };
@@ -70,6 +72,8 @@ class HealthBook {
   void succeeded(SiteLine site, Trial trial, Instant now);
   void failed_softly(SiteLine site, Trial trial, Instant now);
   void failed_hard(SiteLine site, Trial trial, Instant now);
+  // Hard too, but not for probes: our key is wrong there, the model is missing.
+  void turned_away(SiteLine site, Trial trial, Instant now);
   // It ended without telling anything of the site: cancelled, or the client's
   // own fault.
   void told_nothing(SiteLine site, Trial trial);
@@ -86,7 +90,7 @@ class HealthBook {
   // Where a finding comes from: only what is ours is told to the others.
   enum class Whose : std::uint8_t { ours, theirs };
 
-  void open(SiteLine site, Instant now, Whose whose);
+  void open(SiteLine site, Instant now, Whose whose, bool seen_by_probes);
   void close(SiteLine site, Instant now);
   void move_to(SiteLine site, Circuit circuit, WallTime now);
   // Whether a failure of this attempt is news: false while another is the trial.

@@ -11,8 +11,9 @@ namespace hanse::fleet {
 
 // What was found out about a site.
 enum class Finding : std::uint8_t {
-  works,
-  fails,
+  works,    // a request was answered
+  fails,    // a request was not, or a probe
+  answers,  // a probe was, which says little of requests
 };
 
 // The port: how a shard tells all others. What they tell comes to it as an

@@ -84,6 +84,28 @@ TEST(HealthBook, AGoodReportEndsThePause) {
   EXPECT_TRUE(health.available(kSite, at(10).monotonic));
 }
 
+// A wedged engine, or a wrong key: its health page says all is well each second.
+TEST(HealthBook, AGoodProbeEndsNoPauseForWhatProbesDoNotSee) {
+  HealthBook health = book();
+  health.turned_away(kSite, Trial::none, at(0));
+  health.reported(kSite, Finding::answers, at(10));
+  EXPECT_FALSE(health.available(kSite, at(999).monotonic));
+  health.failed_softly(kSite, health.sent(kSite, at(1000)), at(1001));
+  health.reported(kSite, Finding::answers, at(1500));
+  EXPECT_FALSE(health.available(kSite, at(3000).monotonic)) << "and the pauses grow";
+  health.failed_hard(kSite, health.sent(kSite, at(3001)), at(3002));
+  health.reported(kSite, Finding::answers, at(3010));
+  EXPECT_TRUE(health.available(kSite, at(3010).monotonic))
+      << "nobody listened, and now somebody does";
+}
+
+TEST(HealthBook, WhatAnotherShardSawAnsweredEndsAnyPause) {
+  HealthBook health = book();
+  health.turned_away(kSite, Trial::none, at(0));
+  health.reported(kSite, Finding::works, at(10));
+  EXPECT_TRUE(health.available(kSite, at(10).monotonic));
+}
+
 TEST(HealthBook, ATrialThatToldNothingLetsTheNextOneTry) {
   HealthBook health = book();
   health.failed_hard(kSite, Trial::none, at(0));

@@ -341,7 +341,8 @@ void VirtualGrid::happen(const ProbeReturns& returning) {
   const auto site = dispatch_.snapshot().fleet.sites.find(sites_[returning.place].name);
   if (!site) return;
   tell(dispatch::SiteReported{
-      .site = *site, .finding = returning.healthy ? fleet::Finding::works : fleet::Finding::fails});
+      .site = *site,
+      .finding = returning.healthy ? fleet::Finding::answers : fleet::Finding::fails});
 }
 
 void VirtualGrid::happen(const WakeUp&) {

@@ -35,7 +35,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       prober_([this](SiteId site, bool healthy) {
         trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
         tell(dispatch::SiteReported{
-            .site = site, .finding = healthy ? fleet::Finding::works : fleet::Finding::fails});
+            .site = site, .finding = healthy ? fleet::Finding::answers : fleet::Finding::fails});
       }),
       wake_(loop, [this] { tell(dispatch::Woke{}); }) {
   if (recorder_ != nullptr) recorder_->use(*setting_);

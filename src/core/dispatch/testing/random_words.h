@@ -79,7 +79,7 @@ class RandomWords {
   template <typename Exclusions>
   void fill(Exclusions& excluded) {
     for (auto left = below(kExclusionsKept + 1); left > 0; --left) {
-      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::tried)});
+      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::withdrawn)});
     }
   }
 
@@ -179,7 +179,7 @@ class RandomWords {
                             .retry_after = maybe_duration()};
       case 4:
         return ClientGone{.request = request(), .usage = usage(), .paused = quantity<Duration>()};
-      case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::fails)};
+      case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
       default: return Woke();
     }
   }
