@@ -60,8 +60,13 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HANSE_PROFILE STREQUAL "none")
     add_compile_options(-fprofile-generate)
     add_link_options(-fprofile-generate)
   else()
-    add_compile_options(-fprofile-use=${HANSE_PROFILE_FILE} -Wno-profile-instr-out-of-date
-                        -Wno-profile-instr-unprofiled -Wno-backend-plugin)
+    # Named by its content: what is compiled depends on it, and ninja looks at names.
+    file(SHA256 "${HANSE_PROFILE_FILE}" digest)
+    string(SUBSTRING "${digest}" 0 12 digest)
+    configure_file("${HANSE_PROFILE_FILE}" "${PROJECT_BINARY_DIR}/profile-${digest}" COPYONLY)
+    add_compile_options(-fprofile-use=${PROJECT_BINARY_DIR}/profile-${digest}
+                        -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
+                        -Wno-backend-plugin)
   endif()
   # Functions of one file are named by it, without where it lies.
   add_compile_options("SHELL:-mllvm -static-func-full-module-prefix=false")
