@@ -106,6 +106,15 @@ class Commands(unittest.TestCase):
             self.assertIn("File is actually a directory", run("check", folder).stderr)
             self.assertEqual(run("replay", "--check", "--recording", pipe).returncode, 2)
 
+    def test_a_key_begins_with_what_can_be_sent(self) -> None:
+        for prefix in ("a b", "a,b", "a\nb", "gr\u00fcn", "\udcff", "x" * 65):
+            for more in ([], ["--json"]):
+                with self.subTest(repr(prefix)):
+                    done = run("keys", "new", "--prefix", prefix, *more)
+                    self.assertIn("hanse: a key's prefix has at most 64 of", done.stderr)
+                    self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(json.loads(hanse("keys", "new", "--prefix", "hk-A_1.b", "--json"))["key"], r"^hk-A_1\.b-\w{40}$")
+
     def test_the_version_is_the_same_for_people_and_programs(self) -> None:
         said = json.loads(hanse("version", "--json"))
         self.assertEqual(hanse("version"), f"hanse {said['version']} ({said['build']})\n")

@@ -51,6 +51,23 @@ def test_the_books_balance_and_the_journal_says_so(scripted_grid: Gateway, scrip
         assert word in balance.stdout
 
 
+def test_the_journal_is_printed_whole(scripted_grid: Gateway, scripted_client: openai.OpenAI) -> None:
+    """Also when it is long: an audit must not end early without a word."""
+
+    def ask(_: int) -> None:
+        scripted_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(ask, range(600)))
+
+    def postings(*options: str) -> list[dict]:
+        return json.loads(scripted_grid.command("books", "journal", "--json", *options).stdout)
+
+    until(lambda: len({row["request"] for row in postings()}) == 600, "all requests are in the journal")
+    assert len(postings()) > 1000
+    assert len(postings("--limit", "7")) == 7
+
+
 def test_the_books_survive_a_kill(scripted_grid: Gateway, scripted_client: openai.OpenAI) -> None:
     for _ in range(3):
         scripted_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])

@@ -7,10 +7,11 @@ import pathlib
 import re
 import select
 import socket
+import subprocess
 import threading
 
 import pytest
-from harness import ACME, Gateway, ScriptedEngine, Wire, answering, render_config, until
+from harness import ACME, BINARY, Gateway, ScriptedEngine, Wire, answering, render_config, until
 
 Engines = dict[str, ScriptedEngine]
 
@@ -266,6 +267,27 @@ def test_the_admin_listener_wants_its_token(scripted_grid: Gateway) -> None:
     assert get(scripted_grid.admin, "/metrics", {"Authorization": f"Bearer {ACME}"})[0] == 401
     status, text = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)
     assert status == 200 and b"# TYPE " in text
+
+
+def test_a_token_is_one_line_whatever_stands_around_it(scripted: Engines, tmp_path: pathlib.Path) -> None:
+    """The gateway and its own client read the file alike; what no client can send is refused at the start."""
+    from harness import get
+
+    config = render_config(tmp_path, {name: engine.url for name, engine in scripted.items()})
+    token = tmp_path / "admin.token"
+    token.write_bytes(b" the-token-of-this-test \r\n")
+    gateway = Gateway(config)
+    try:
+        assert get(gateway.admin, "/metrics", {"Authorization": "Bearer the-token-of-this-test"})[0] == 200
+        asked = gateway.command("explain", "req_0000000000000000000000000000000000000000")
+        assert "401" not in asked.stdout + asked.stderr, asked.stderr
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "data/books.sqlite").stat().st_mode & 0o777 == 0o600
+    finally:
+        gateway.stop()
+    token.write_bytes(b"the-token\nanother\n")
+    done = subprocess.run([BINARY, "serve", config], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0 and "may not stand in a header" in done.stdout + done.stderr
 
 
 def test_a_gateway_says_which_one_it_is(scripted_grid: Gateway) -> None:

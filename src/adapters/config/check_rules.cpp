@@ -1,6 +1,9 @@
 // What the rules do to the fleet as a whole.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/config/draft.h"
@@ -12,7 +15,7 @@ namespace {
 std::vector<gate::Bearer> bearers_of(const limits::Tenants& tenants) {
   std::vector<gate::Bearer> bearers;
   for (const limits::Tenant& tenant : tenants.tenants) {
-    bearers.push_back({tenant.policy, gate::LabelSet(tenant.default_labels)});
+    bearers.push_back({tenant.policy, gate::LabelSet(tenant.default_labels), tenant.price_book});
   }
   for (const limits::Key& key : tenants.keys) {
     if (key.may_relax) bearers[key.tenant.value()].least = gate::LabelSet();
@@ -60,6 +63,14 @@ void report_rule(Draft& draft, const gate::RuleFinding& finding) {
   draft.report.warning(place, std::move(complaint));
 }
 
+void report_site(Draft& draft, SiteId site, std::string hint) {
+  const std::string& name = draft.configuration.fleet.sites[site].name;
+  const Section section = top(draft).section("site").section(name);
+  draft.report.warning(
+      section.place(),
+      {section.path(), fmt::format("no tenant may use site '{}'", name), std::move(hint)});
+}
+
 }  // namespace
 
 void check_rules(Draft& draft) {
@@ -74,12 +85,19 @@ void check_rules(Draft& draft) {
   for (const SiteId site :
        gate::unusable_sites(configuration.catalog, configuration.fleet, configuration.policies,
                             configuration.labels, bearers, now)) {
-    const std::string& name = configuration.fleet.sites[site].name;
-    const Section section = top(draft).section("site").section(name);
-    draft.report.warning(section.place(),
-                         {section.path(), fmt::format("no tenant may use site '{}'", name),
-                          "the rules of every tenant refuse it, whatever a request carries; "
-                          "`hanse explain` says which"});
+    report_site(draft, site,
+                "the rules of every tenant refuse it, whatever a request carries; "
+                "`hanse explain` says which");
+  }
+  for (const SiteId site :
+       gate::unsold_sites(configuration.catalog, configuration.fleet, configuration.policies,
+                          configuration.labels, bearers, now)) {
+    // One without any offer has been told so.
+    const auto offers = std::ranges::count(configuration.fleet.offers, site, &fleet::Offer::site);
+    if (offers == 0) continue;
+    report_site(draft, site,
+                "no alias that is sold to a tenant whose rules permit it has a variant that it "
+                "offers; look at the aliases' `variants` and at `sold` in the price books");
   }
 }
 

@@ -108,7 +108,7 @@ void Conformer::run() { conform_table({root_, schema(), "", root_.place, ""}); }
 void Conformer::reject(Node& node, const std::string& path, Trouble trouble) {
   if (trouble.secret) report_.hide(trouble.place);
   report_.error(trouble.place, {path, std::move(trouble.message), std::move(trouble.hint)});
-  node.kind = Node::Kind::invalid;
+  if (trouble.spoils) node.kind = Node::Kind::invalid;
 }
 
 void Conformer::conform_table(const Table& table) {

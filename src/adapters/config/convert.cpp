@@ -324,6 +324,7 @@ std::vector<Trouble> convert_list(Node& node, const Key& key) {
   }
   std::vector<Trouble> troubles;
   std::set<std::string> seen;
+  std::vector<Node> once;
   for (Node& item : node.items) {
     if (item.kind != Node::Kind::text) {
       troubles.push_back(wrong(key, item, "", quoted_hint(key, item)));
@@ -331,8 +332,12 @@ std::vector<Trouble> convert_list(Node& node, const Key& key) {
       troubles.push_back(*std::move(trouble));
     } else if (!seen.insert(item.text).second) {
       troubles.push_back({item.place, fmt::format("'{}' is in this list twice", item.text), ""});
+      troubles.back().spoils = false;
+      continue;
     }
+    once.push_back(std::move(item));
   }
+  node.items = std::move(once);
   if (!key.ordered) std::ranges::sort(node.items, {}, &Node::text);
   return troubles;
 }

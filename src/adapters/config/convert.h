@@ -20,6 +20,7 @@ struct Trouble {
   std::string message;
   std::string hint;
   bool secret = false;  // what stands there must not be shown
+  bool spoils = true;   // nothing more can be said about the value
 };
 
 // Brings `node` into canonical form, or says all that is wrong with it.

@@ -130,9 +130,30 @@ bool may_hold_secret(std::string_view line) {
   return line.contains("sk-") || line.contains("hk-");
 }
 
+// The library points at what stands before bytes that are not UTF-8.
+void point_at_bad_bytes(Place& place, std::string_view text, std::string_view line) {
+  const auto first = static_cast<unsigned char>(text.empty() ? '\0' : text.front());
+  const bool first_is_bad = (first >= 0x80 && first < 0xC2) || first > 0xF4;
+  if (place.line == 1 && place.column == 1 && first_is_bad) return;
+  const auto letters = std::ranges::count_if(
+      line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
+  if (place.column > static_cast<std::uint32_t>(letters)) {
+    ++place.line;
+    place.column = 1;
+  } else {
+    ++place.column;
+  }
+  place.last_line = place.line;
+  place.length = 1;
+}
+
 void report_syntax(const toml::parse_error& trouble, const Conversion& conversion, Report& report) {
   Place place = conversion.place_of(trouble.source());
-  const std::string_view line = report.sources().line(place.file, place.line);
+  std::string_view line = report.sources().line(place.file, place.line);
+  if (trouble.description().contains("utf-8")) {
+    point_at_bad_bytes(place, report.sources()[place.file].text, line);
+    line = report.sources().line(place.file, place.line);
+  }
   if (may_hold_secret(line)) {
     report.hide({.file = place.file,
                  .line = place.line,

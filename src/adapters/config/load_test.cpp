@@ -62,6 +62,24 @@ TEST(Load, DefaultsHoldForWhatIsLeftOut) {
   EXPECT_EQ(configuration.fleet.links[0].round_trip, Duration());
 }
 
+TEST(Load, BytesThatAreNotUtf8AreToldWhereTheyStand) {
+  struct Row {
+    std::string_view text;
+    int line;
+    int column;
+  };
+  for (const Row& row :
+       {Row{"schema = 1\nx = \"a\xFF\"\n", 2, 7}, Row{"schema = 1\n\xFF = 1\n", 2, 1},
+        Row{"schema = 1\r\n\xFF = 1\r\n", 2, 1}, Row{"# \xC3\xBC\xC3(\n", 1, 4}, Row{"\xFF", 1, 1},
+        Row{"#\xFF", 1, 2}}) {
+    const Loaded loaded = load_text("test.toml", row.text, surroundings());
+    ASSERT_FALSE(loaded.diagnostics.empty());
+    EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("utf-8"));
+    EXPECT_EQ(loaded.diagnostics[0].line, row.line) << row.text;
+    EXPECT_EQ(loaded.diagnostics[0].column, row.column) << row.text;
+  }
+}
+
 TEST(Load, SeveralFilesAreOneConfiguration) {
   const std::vector<SourceText> texts = {
       {"a.toml", part("tenant")}, {"b.toml", part("grid")}, {"c.toml", part("gateway")}};

@@ -1,6 +1,7 @@
 // [labels] and [policy.X].
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -44,6 +45,8 @@ gate::LabelSet read_words(Draft& draft, const Section& when, Dimension dimension
       continue;
     }
     const std::vector<std::string> known = top(draft).section("labels").texts(key);
+    // One that is listed and could not be added has been reported there.
+    if (std::ranges::find(known, word.text) != known.end()) continue;
     const std::vector<std::string_view> views(known.begin(), known.end());
     draft.report.error(word.place,
                        {when.path_of(key), fmt::format("there is no {} label '{}'", key, word.text),

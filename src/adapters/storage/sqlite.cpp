@@ -1,7 +1,9 @@
 #include "adapters/storage/sqlite.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
@@ -88,6 +90,11 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
   const int flags =
       SQLITE_OPEN_NOMUTEX |
       (mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  // Who owes what is for its owner alone; files beside it take its mode.
+  if (mode != Mode::read_only) {
+    const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (made >= 0) ::close(made);
+  }
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   Database database;

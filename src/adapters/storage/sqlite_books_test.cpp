@@ -31,6 +31,18 @@ TEST_F(SqliteBooksTest, ReadingDoesNotMakeAFile) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST_F(SqliteBooksTest, TheBooksAreForTheirOwnerAlone) {
+  const auto books = SqliteBooks::open(path, Database::Mode::read_write).value();
+  std::size_t files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    ++files;
+    EXPECT_EQ(file.status().permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << file.path();
+  }
+  EXPECT_GT(files, 0U);
+}
+
 TEST_F(SqliteBooksTest, AFileThatIsNoDatabaseIsRefused) {
   std::ofstream(path) << std::string(4'096, 'x');
   const auto books = SqliteBooks::open(path, Database::Mode::read_write);

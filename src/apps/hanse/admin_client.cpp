@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <fstream>
+#include <utility>
 
 #include "adapters/http/client.h"
 #include "adapters/http/loop.h"
+#include "drivers/serve/secret.h"
 
 namespace hanse::app {
 namespace {
@@ -33,13 +34,9 @@ class Asker final : public http::CallObserver {
 Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_view target) {
   std::string authorization;
   if (!gateway.admin_token_file.empty()) {
-    std::ifstream in(gateway.admin_token_file);
-    std::string token;
-    if (!in || !std::getline(in, token)) {
-      return invalid_input(
-          fmt::format("the admin token file {} cannot be read", gateway.admin_token_file.string()));
-    }
-    authorization = "Bearer " + token;
+    auto token = serve::read_admin_token(gateway.admin_token_file);
+    if (!token) return std::unexpected(std::move(token.error()));
+    authorization = "Bearer " + *token;
   }
   http::Loop loop;
   http::Origin origin;

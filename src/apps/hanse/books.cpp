@@ -1,6 +1,9 @@
 // `hanse books`: what the books say, and whether the journal says the same.
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
@@ -188,7 +191,8 @@ int books_journal(const BooksOptions& options) {
   const auto reader = journal::JournalReader::open(*disk, place->files.journal.string());
   if (!reader) return say(reader.error());
   const auto postings =
-      (*books)->postings(reader->journal(), ledger::Position(options.after), options.limit);
+      (*books)->postings(reader->journal(), ledger::Position(options.after),
+                         options.limit.value_or(std::numeric_limits<std::int64_t>::max()));
   if (!postings) return say(postings.error());
 
   ordered_json array = ordered_json::array();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,8 @@ int keys_new(const KeysNewOptions& options);
 struct BooksOptions {
   Files files;  // whose `data_dir` is read
   bool json = false;
-  std::int64_t after = 0;     // books_journal: entries after this one
-  std::size_t limit = 1'000;  // books_journal: so many postings
+  std::int64_t after = 0;            // books_journal: entries after this one
+  std::optional<std::size_t> limit;  // books_journal: so many postings, or all
 };
 int books_balance(const BooksOptions& options);
 int books_journal(const BooksOptions& options);

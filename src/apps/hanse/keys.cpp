@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
 
 #include "apps/hanse/commands.h"
 #include "base/digest.h"
@@ -15,9 +17,22 @@ namespace {
 constexpr std::string_view kLetters = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::size_t kKeyLetters = 40;  // 200 random bits
 
+// What may stand in a header and in a configuration without quotes.
+constexpr std::string_view kPrefixLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+constexpr std::size_t kPrefixLettersMax = 64;
+
 }  // namespace
 
 int keys_new(const KeysNewOptions& options) {
+  if (options.prefix.size() > kPrefixLettersMax ||
+      options.prefix.find_first_not_of(kPrefixLetters) != std::string::npos) {
+    fmt::print(stderr,
+               "hanse: a key's prefix has at most {} of the letters A to Z and a to z, digits and "
+               "._-\n",
+               kPrefixLettersMax);
+    return kWrongInput;
+  }
   std::array<std::uint8_t, kKeyLetters> random{};
   if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     fmt::print(stderr, "hanse: the system gives no random bytes\n");

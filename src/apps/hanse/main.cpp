@@ -120,7 +120,7 @@ int run(int argc, char** argv) {
   }
   add_example(*books_verb, "hanse books balance --config config/four-sites.toml");
   journal_verb->add_option("--after", books.after, "Begin behind this entry");
-  journal_verb->add_option("--limit", books.limit, "So many postings at most");
+  journal_verb->add_option("--limit", books.limit, "So many postings at most; all without it");
 
   hanse::app::ReplayOptions replay;
   CLI::App* replay_verb = app.add_subcommand(

@@ -49,6 +49,40 @@ bool satisfied_by_no_site(const World& world, const Rule& rule) {
   });
 }
 
+// The sites that each bearer may use at some time, asked with its fewest labels.
+template <typename Visit>
+void for_each_permitted(const World& world, const Policies& policies,
+                        std::span<const Bearer> bearers, Visit&& visit) {
+  Gate gate(world.catalog, world.fleet, policies, world.vocabulary);
+  BitSet permitted;
+  for (const WallTime time : world.times) {
+    for (const Bearer& bearer : bearers) {
+      gate.permitted_sites({bearer.policy, bearer.least}, time, permitted);
+      visit(bearer, permitted);
+    }
+  }
+}
+
+BitSet sites_selling(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                     const catalog::PriceBook& book) {
+  BitSet variants(catalog.variants.size());
+  catalog.aliases.for_each([&](AliasId id, const catalog::Alias& alias) {
+    if (book.find(id) == nullptr) return;
+    for (const VariantId variant : alias.variants) variants.insert(variant.value());
+  });
+  BitSet sites(fleet.sites.size());
+  for (const fleet::Offer& offer : fleet.offers) {
+    if (variants.contains(offer.variant.value())) sites.insert(offer.site.value());
+  }
+  return sites;
+}
+
+std::vector<SiteId> ids_of(const BitSet& set) {
+  std::vector<SiteId> sites;
+  set.for_each([&](std::size_t i) { sites.push_back(SiteId(i)); });
+  return sites;
+}
+
 }  // namespace
 
 std::string_view to_string(RuleFinding::Kind kind) {
@@ -90,21 +124,35 @@ std::vector<RuleFinding> dead_rules(const catalog::Catalog& catalog, const fleet
 std::vector<SiteId> unusable_sites(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
                                    const Policies& policies, const LabelVocabulary& vocabulary,
                                    std::span<const Bearer> bearers, WallTime now) {
-  Gate gate(catalog, fleet, policies, vocabulary);
   BitSet unusable(fleet.sites.size());
   fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
     if (!site.retired) unusable.insert(id.value());
   });
-  BitSet permitted;
-  for (const WallTime time : instants(fleet, now)) {
-    for (const Bearer& bearer : bearers) {
-      gate.permitted_sites({bearer.policy, bearer.least}, time, permitted);
-      unusable -= permitted;
-    }
+  for_each_permitted({catalog, fleet, vocabulary, instants(fleet, now)}, policies, bearers,
+                     [&](const Bearer&, const BitSet& permitted) { unusable -= permitted; });
+  return ids_of(unusable);
+}
+
+std::vector<SiteId> unsold_sites(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                                 const Policies& policies, const LabelVocabulary& vocabulary,
+                                 std::span<const Bearer> bearers, WallTime now) {
+  // Many tenants share a price book.
+  std::vector<BitSet> selling;
+  for (const catalog::PriceBook& book : catalog.price_books) {
+    selling.push_back(sites_selling(catalog, fleet, book));
   }
-  std::vector<SiteId> sites;
-  unusable.for_each([&](std::size_t i) { sites.push_back(SiteId(i)); });
-  return sites;
+  BitSet unsold(fleet.sites.size());
+  BitSet sold(fleet.sites.size());
+  for_each_permitted({catalog, fleet, vocabulary, instants(fleet, now)}, policies, bearers,
+                     [&](const Bearer& bearer, const BitSet& permitted) {
+                       unsold |= permitted;
+                       if (!bearer.price_book.valid()) return;
+                       BitSet bought = permitted;
+                       bought &= selling[bearer.price_book.value()];
+                       sold |= bought;
+                     });
+  unsold -= sold;
+  return ids_of(unsold);
 }
 
 }  // namespace hanse::gate

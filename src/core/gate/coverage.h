@@ -26,6 +26,7 @@ namespace hanse::gate {
 struct Bearer {
   PolicyId policy;
   LabelSet least;
+  PriceBookId price_book = PriceBookId();  // not valid: nothing is sold to it
 };
 
 struct RuleFinding {
@@ -60,5 +61,12 @@ std::vector<RuleFinding> dead_rules(const catalog::Catalog& catalog, const fleet
 std::vector<SiteId> unusable_sites(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
                                    const Policies& policies, const LabelVocabulary& vocabulary,
                                    std::span<const Bearer> bearers, WallTime now);
+
+// The sites in service that the rules of some bearer permit, but that serve
+// nothing sold to any of those: no alias in their price books may be answered
+// by a variant that the site offers.
+std::vector<SiteId> unsold_sites(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                                 const Policies& policies, const LabelVocabulary& vocabulary,
+                                 std::span<const Bearer> bearers, WallTime now);
 
 }  // namespace hanse::gate

@@ -86,6 +86,44 @@ TEST(Coverage, ASiteIsUnusableWhenNoTenantsLeastLabelsPermitIt) {
   EXPECT_THAT(unusable(world, {}, day(0)), ElementsAre("ashburn", "frankfurt", "hamburg", "lyon"));
 }
 
+// A model of one variant under one alias, offered at all sites but the last.
+World with_offers() {
+  World world = four_sites();
+  const ModelId model = world.catalog.models.add({.name = "m", .context_tokens = Tokens(1)});
+  const VariantId variant =
+      world.catalog.variants.add({.name = "m/q4", .model = model, .precision = "q4"});
+  world.catalog.aliases.add(
+      {.name = "m", .model = model, .variants = {variant}, .latency_class = {}});
+  for (std::size_t i = 0; i + 1 < world.fleet.sites.size(); ++i) {
+    fleet::Offer offer;
+    offer.name = fmt::format("{}/m/q4", world.fleet.sites[SiteId(i)].name);
+    offer.site = SiteId(i);
+    offer.variant = variant;
+    world.fleet.offers.add(std::move(offer));
+  }
+  world.catalog.price_books.add({.name = "sells", .prices = {TokenPrices()}});
+  world.catalog.price_books.add({.name = "sells nothing", .prices = {std::nullopt}});
+  return world;
+}
+
+TEST(Coverage, ASiteIsUnsoldWhenNobodyWhomItsRulesPermitIsSoldWhatItOffers) {
+  World world = with_offers();
+  const auto unsold = [&](std::vector<Bearer> bearers) {
+    return unsold_sites(world.catalog, world.fleet, world.policies, world.labels, bearers, day(0))
+        .size();
+  };
+  const LabelSet personal = world.read("personal; subjects=EU");
+  EXPECT_EQ(unsold({{PolicyId(0), {}, PriceBookId(0)}}), 1U) << "the one without an offer";
+  EXPECT_EQ(unsold({{PolicyId(0), {}, PriceBookId(1)}}), 4U);
+  EXPECT_EQ(unsold({{PolicyId(0), {}, PriceBookId(1)}, {PolicyId(0), {}, PriceBookId(0)}}), 1U);
+  // Two sites are permitted only to the one who is sold nothing.
+  EXPECT_EQ(unsold({{PolicyId(0), {}, PriceBookId(1)}, {PolicyId(0), personal, PriceBookId(0)}}),
+            3U);
+  world.catalog.aliases[AliasId(0)].variants.clear();
+  EXPECT_EQ(unsold({{PolicyId(0), {}, PriceBookId(0)}}), 4U);
+  EXPECT_EQ(unsold({}), 0U) << "refused, not unsold";
+}
+
 TEST(Coverage, ARetiredSiteIsNotMissed) {
   World world = four_sites();
   world.fleet.sites[SiteId(0)].retired = true;

@@ -1,5 +1,9 @@
 #include "drivers/serve/books_files.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <span>
@@ -14,6 +18,22 @@ BooksFiles books_files(const std::filesystem::path& data_dir) {
   return {.journal = data_dir / "journal",
           .database = data_dir / "books.sqlite",
           .snapshots = data_dir / "snapshots"};
+}
+
+Status make_data_dir(const std::filesystem::path& data_dir) {
+  const auto folder = data_dir.has_filename() ? data_dir : data_dir.parent_path();
+  std::error_code trouble;
+  if (std::filesystem::is_directory(folder, trouble)) return {};
+  trouble.clear();
+  if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), trouble);
+  // For its owner alone from the first moment.
+  if (!trouble && ::mkdir(folder.c_str(), 0700) != 0) {
+    trouble = std::error_code(errno, std::generic_category());
+  }
+  if (!trouble) return {};
+  return fail({ErrorCode::unavailable, Fault::us, Retry::no,
+               fmt::format("the data directory {} cannot be made: {}", folder.string(),
+                           trouble.message())});
 }
 
 std::filesystem::path snapshot_file(const BooksFiles& files, const Sha256& digest) {

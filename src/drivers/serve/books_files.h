@@ -23,6 +23,9 @@ struct BooksFiles {
 
 BooksFiles books_files(const std::filesystem::path& data_dir);
 
+// Makes the folder where there is none, for its owner alone.
+Status make_data_dir(const std::filesystem::path& data_dir);
+
 // Where the configuration of that digest is kept.
 std::filesystem::path snapshot_file(const BooksFiles& files, const Sha256& digest);
 

@@ -25,6 +25,7 @@
 #include "drivers/serve/books_files.h"
 #include "drivers/serve/front.h"
 #include "drivers/serve/reload.h"
+#include "drivers/serve/secret.h"
 #include "drivers/serve/shard.h"
 #include "drivers/serve/surroundings.h"
 
@@ -90,19 +91,6 @@ Result<std::shared_ptr<const http::TlsContext>> listener_tls(
   return http::TlsContext::for_server({.certificate_file = gateway.tls_certificate_file,
                                        .key_file = gateway.tls_key_file,
                                        .client_ca_file = {}});
-}
-
-Result<std::string> read_token(const std::filesystem::path& file) {
-  if (file.empty()) return std::string();
-  std::ifstream in(file);
-  std::string token;
-  if (!in || !std::getline(in, token) || token.empty()) {
-    return invalid_input(
-        fmt::format("the admin token file {} cannot be read or is empty; make one with: "
-                    "head -c 24 /dev/urandom | base64 > {}",
-                    file.string(), file.string()));
-  }
-  return token;
 }
 
 telemetry::LogOptions log_options(const config::TelemetryOptions& telemetry) {
@@ -276,13 +264,8 @@ class Process {
       };
     }
     options.lag_max = configuration.ledger.lag_max;
-    std::error_code trouble;
-    std::filesystem::create_directories(configuration.gateway.data_dir, trouble);
-    if (trouble) {
-      return fail({ErrorCode::unavailable, Fault::us, Retry::no,
-                   fmt::format("the data directory {} cannot be made: {}",
-                               configuration.gateway.data_dir.string(), trouble.message())});
-    }
+    const Status made = make_data_dir(configuration.gateway.data_dir);
+    if (!made) return std::unexpected(made.error());
     auto books = Books::open(*disk_, options, loop_.read_clock());
     if (!books) return books;
     const journal::RecoveryReport& found = (*books)->journal().recovery();
@@ -313,7 +296,7 @@ class Process {
   Status listen(const config::Configuration& configuration) {
     auto tls = listener_tls(configuration.gateway);
     if (!tls) return std::unexpected(std::move(tls.error()));
-    auto token = read_token(configuration.gateway.admin_token_file);
+    auto token = read_admin_token(configuration.gateway.admin_token_file);
     if (!token) return std::unexpected(std::move(token.error()));
 
     http::ServerOptions options = server_options(configuration.http);

@@ -3,40 +3,25 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "adapters/config/snapshot.h"
+#include "drivers/serve/secret.h"
 
 namespace hanse::serve {
 namespace {
 
-constexpr std::size_t kCredentialBytesMax = 16'384;
-
-// A secret out of a file, without the line end that editors leave.
-Result<std::string> read_secret(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return invalid_input(fmt::format("the credential file {} cannot be read", file));
-  std::string text(kCredentialBytesMax + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.empty() || text.size() > kCredentialBytesMax) {
-    return invalid_input(fmt::format("the credential file {} is empty or too long", file));
-  }
-  return text;
-}
-
 Result<std::string> read_credential(const fleet::Engine& engine) {
-  if (!engine.credential_file.empty()) return read_secret(engine.credential_file);
+  if (!engine.credential_file.empty()) {
+    return read_secret(engine.credential_file, "credential file");
+  }
   if (engine.credential_env.empty()) return std::string();
   const char* value = std::getenv(engine.credential_env.c_str());
   if (value == nullptr || *value == '\0') {
     return invalid_input(
         fmt::format("the environment variable {} is not set", engine.credential_env));
   }
-  return std::string(value);
+  return header_secret(value, fmt::format("the environment variable {}", engine.credential_env));
 }
 
 bool same(const fleet::Engine& a, const fleet::Engine& b) {
