@@ -38,6 +38,9 @@ Complaint complaint_of(const gate::RuleFinding& finding, const gate::Policy& pol
               "look at its `when` and at the tenants' `data`"};
     case gate::RuleFinding::Kind::says_nothing:
       return {"", fmt::format("rule '{}' refuses nothing", rule), "give it `require` or `deny`"};
+    case gate::RuleFinding::Kind::denies_no_site:
+      return {"", fmt::format("rule '{}' refuses nothing in this fleet", rule),
+              "no site is of what it denies; if it is for sites to come, let it stand"};
     case gate::RuleFinding::Kind::satisfied_by_no_site: break;
   }
   return {

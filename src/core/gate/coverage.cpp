@@ -49,6 +49,25 @@ bool satisfied_by_no_site(const World& world, const Rule& rule) {
   });
 }
 
+// Of rules that only deny: what is denied does not change with time.
+bool denies_no_site(const World& world, const Rule& rule) {
+  using Kind = Clause::Kind;
+  const bool only_denies = std::ranges::all_of(rule.clauses, [](const Clause& clause) {
+    return clause.kind == Kind::deny_place || clause.kind == Kind::deny_reach ||
+           clause.kind == Kind::deny_chip || clause.kind == Kind::deny_supplier;
+  });
+  if (!only_denies) return false;
+  BitSet serving(world.fleet.sites.size());
+  world.fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
+    if (!site.retired) serving.insert(id.value());
+  });
+  const Policies policies = only(rule);
+  Gate gate(world.catalog, world.fleet, policies, world.vocabulary);
+  BitSet permitted;
+  gate.permitted_sites({PolicyId(0), LabelSet()}, world.times.front(), permitted);
+  return permitted == serving;
+}
+
 // The sites that each bearer may use at some time, asked with its fewest labels.
 template <typename Visit>
 void for_each_permitted(const World& world, const Policies& policies,
@@ -91,6 +110,7 @@ std::string_view to_string(RuleFinding::Kind kind) {
     case RuleFinding::Kind::never_applies: return "never_applies";
     case RuleFinding::Kind::says_nothing: return "says_nothing";
     case RuleFinding::Kind::satisfied_by_no_site: return "satisfied_by_no_site";
+    case RuleFinding::Kind::denies_no_site: return "denies_no_site";
   }
   return "unknown";
 }
@@ -115,6 +135,8 @@ std::vector<RuleFinding> dead_rules(const catalog::Catalog& catalog, const fleet
         findings.push_back({Kind::never_applies, id, i});
       } else if (satisfied_by_no_site(world, rule)) {
         findings.push_back({Kind::satisfied_by_no_site, id, i});
+      } else if (denies_no_site(world, rule)) {
+        findings.push_back({Kind::denies_no_site, id, i});
       }
     }
   });

@@ -35,6 +35,7 @@ struct RuleFinding {
     never_applies,         // no request that a tenant of its policy can send meets its `when`
     says_nothing,          // it has no clause, so it refuses nothing
     satisfied_by_no_site,  // when it applies, it refuses every site in service, now and later
+    denies_no_site,        // it only denies, and what it denies is no site in service
   };
 
   Kind kind = Kind::policy_unused;
