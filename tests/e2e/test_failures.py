@@ -20,6 +20,7 @@ from harness import (
     Wire,
     answering,
     chunk,
+    get,
     render_config,
     until,
     usage,
@@ -139,6 +140,25 @@ def test_a_failure_before_the_first_token_is_not_noticed(
     may_be_one = failing in (closes, resets)
     assert headers["hanse-attempts"] in (("1", "2") if may_be_one else ("2",))
     assert len(asked(scripted)) == int(headers["hanse-attempts"]) or may_be_one
+
+
+def test_a_kept_connection_that_dies_costs_no_attempt(
+    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    engine = scripted["ashburn"]
+    well = engine.script
+
+    def once_dead(request: Request, wire: Wire) -> None:
+        engine.script = well
+        closes(request, wire)
+
+    scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI)
+    engine.script = once_dead
+    raw = scripted_client.chat.completions.with_raw_response.create(model=MODEL, messages=SAY_HI)
+    assert (raw.headers["hanse-site"], raw.headers["hanse-attempts"]) == ("ashburn", "1")
+    assert len(engine.requests) == 3
+    metrics = get(scripted_grid.admin, "/metrics", scripted_grid.admin_headers)[1].decode()
+    assert "\nhanse_calls_sent_again_total 1\n" in metrics
 
 
 def test_an_engine_that_is_not_there_is_passed_over(

@@ -238,6 +238,24 @@ def test_a_bad_configuration_is_refused_and_the_old_one_kept(
     assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
 
 
+def test_a_reload_reaches_the_connections_to_sites(
+    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+) -> None:
+    def opened_by_two_requests() -> int:
+        before = scripted["ashburn"].connections
+        for _ in range(2):
+            assert scripted_client.chat.completions.create(model=MODEL, messages=SAY_HI).choices
+        return scripted["ashburn"].connections - before
+
+    opened_by_two_requests()
+    assert opened_by_two_requests() == 0
+    text = scripted_grid.config.read_text()
+    scripted_grid.config.write_text(text + "\n[http]\nidle_connections_per_site_max = 0\n")
+    scripted_grid.process.send_signal(signal.SIGHUP)
+    until(lambda: "configuration reloaded" in scripted_grid.log_tail(), "it takes the new configuration")
+    assert opened_by_two_requests() == 2
+
+
 def test_what_cannot_be_reloaded_is_refused_or_said(
     scripted_grid: Gateway, scripted_client: openai.OpenAI
 ) -> None:

@@ -55,6 +55,11 @@ def test_a_run_with_a_killed_site_is_decided_again_bit_for_bit(
     finally:
         gateway.stop()
 
+    # A restart must not erase it.
+    again = [str(BINARY), "serve", str(gateway.config), "--record", str(recording)]
+    refused = subprocess.run(again, capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "is there already" in refused.stderr
+
     for binary in BINARIES:
         done = replay(binary, recording)
         assert done.returncode == 0, f"{binary}: {done.stdout}{done.stderr}"

@@ -144,7 +144,7 @@ struct GatewayMetrics::State {
   FamilyId attempts_open, queue_depth, outstanding_tokens, site_circuit;
 
   Counter charged, owed, written_off, sites_refused;
-  Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes;
+  Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes, sent_again;
   Gauge open_requests, journal_unsynced, books_lag_entries, books_lag;
 
   // Requests end under the snapshot they began with, so for a while after a
@@ -216,6 +216,8 @@ void GatewayMetrics::State::add_request_families() {
   open_requests = gauge("hanse_open_requests", "Requests that have arrived and not ended.");
   snapshot_changes =
       counter("hanse_snapshot_changes_total", "Configurations put to work after the first.");
+  sent_again = counter("hanse_calls_sent_again_total",
+                       "Calls that a kept connection lost, sent again on a fresh one.");
   log_dropped = counter("hanse_log_lines_dropped_total",
                         "Lines of the log that were dropped because it could not keep up.");
 }
@@ -395,6 +397,8 @@ void GatewayMetrics::observe_refusals(const std::vector<gate::Verdict>& verdicts
 void GatewayMetrics::observe_rejection(std::string_view code) {
   state_->registry.counter(state_->rejections, {code}).add();
 }
+
+void GatewayMetrics::observe_sent_again() { state_->sent_again.add(); }
 
 void GatewayMetrics::observe_snapshot_change() { state_->snapshot_changes.add(); }
 

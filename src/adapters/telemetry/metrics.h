@@ -23,7 +23,7 @@
 //   hanse_outstanding_tokens{site}, hanse_site_circuit{site,state}
 //   hanse_journal_entries_total, hanse_journal_bytes_total, hanse_journal_syncs_total,
 //   hanse_journal_unsynced_entries, hanse_books_lag_entries, hanse_books_lag_seconds
-//   hanse_log_lines_dropped_total, hanse_snapshot_changes_total,
+//   hanse_log_lines_dropped_total, hanse_snapshot_changes_total, hanse_calls_sent_again_total,
 //   hanse_metric_overflows_total{family}, hanse_build_info{gateway,version,commit,build}
 //
 // Labels are names of the configuration, outcomes and rules: never a client's
@@ -85,6 +85,8 @@ class GatewayMetrics {
   // A request that never reached dispatch. `code` is a word of ours
   // ("invalid_api_key"), not the client's.
   void observe_rejection(std::string_view code);
+  // A call moved off a kept connection that had died.
+  void observe_sent_again();
   void observe_snapshot_change();
 
   // Called when a scrape comes, before write().

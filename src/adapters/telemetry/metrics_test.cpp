@@ -213,13 +213,14 @@ TEST_F(GatewayMetricsTest, JournalAndLogAreSampled) {
   metrics.sample_log(3);
   metrics.observe_rejection("invalid_api_key");
   metrics.observe_snapshot_change();
+  metrics.observe_sent_again();
   const std::string text = text_of(metrics);
   for (const std::string_view line :
        {"hanse_journal_entries_total 12", "hanse_journal_bytes_total 3400",
         "hanse_journal_syncs_total 5", "hanse_journal_unsynced_entries 2",
         "hanse_books_lag_entries 7", "hanse_books_lag_seconds 1.25",
         "hanse_log_lines_dropped_total 3", "hanse_snapshot_changes_total 1",
-        "hanse_rejections_total{code=\"invalid_api_key\"} 1"}) {
+        "hanse_calls_sent_again_total 1", "hanse_rejections_total{code=\"invalid_api_key\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
   }
 }

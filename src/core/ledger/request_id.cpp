@@ -75,7 +75,8 @@ std::string to_string(const RequestId& id) {
 
 Result<RequestId> parse_request_id(std::string_view text) {
   const auto refused = [] {
-    return invalid_input("a request id is \"req_\" and 40 digits out of " + std::string(kDigits));
+    return invalid_input("a request id is \"req_\" and 40 digits out of " + std::string(kDigits) +
+                         "; what was turned away before it was decided has another and no record");
   };
   if (text.size() != kRequestIdChars || !text.starts_with(kPrefix)) return refused();
   std::array<std::uint8_t, kBytes> bytes{};

@@ -9,7 +9,13 @@ namespace hanse::serve {
 
 Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& file,
                                                    const dispatch::RecordingStart& start) {
-  std::FILE* opened = std::fopen(file.c_str(), "wb");
+  // A restart must not erase the recording of the crash before it.
+  std::FILE* opened = std::fopen(file.c_str(), "wbx");
+  if (opened == nullptr && errno == EEXIST) {
+    return fail(
+        {ErrorCode::conflict, Fault::us, Retry::no,
+         fmt::format("the recording {} is there already; move it away, or name another", file)});
+  }
   if (opened == nullptr) {
     return fail(
         {ErrorCode::unavailable, Fault::us, Retry::no,

@@ -77,6 +77,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   if (exchange_ == nullptr) return;  // the client left in this very turn
   attempt_ = action.attempt;
   attempt_open_ = true;
+  connected_ = false;
   site_ = action.permit.site();
   upstream_ = admission_.setting->upstreams[site_.value()];
   limits_ = action.limits;
@@ -280,6 +281,10 @@ void Session::on_head(const http::ResponseHead& head) {
                    .content_type = field("content-type"),
                    .retry_after = field("retry-after"),
                    .now = shard_.loop().now().wall});
+}
+
+void Session::on_connected(const http::Connected&) {
+  if (std::exchange(connected_, true)) shard_.metrics().observe_sent_again();
 }
 
 void Session::on_request_done() { shard_.take_back(std::move(upstream_request_)); }

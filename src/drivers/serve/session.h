@@ -79,6 +79,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // --- What the sockets say. ---
   void on_drained(http::Exchange& exchange) override;
   void on_client_gone(http::Exchange& exchange) override;
+  void on_connected(const http::Connected& connected) override;
   void on_request_done() override;
   void on_head(const http::ResponseHead& head) override;
   void on_data(std::string_view bytes) override;
@@ -153,6 +154,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // The attempt under way.
   std::uint8_t attempt_ = 0;
   bool attempt_open_ = false;
+  bool connected_ = false;  // the attempt's call has been, at least once
   SiteId site_;
   std::shared_ptr<Upstream> upstream_;
   dispatch::AttemptLimits limits_;

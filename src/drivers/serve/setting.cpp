@@ -71,8 +71,13 @@ Result<std::shared_ptr<Upstream>> make_upstream(http::Loop& loop, const fleet::S
   return upstream;
 }
 
-std::shared_ptr<Upstream> find_same(const Setting* before, const fleet::Site& site) {
+std::shared_ptr<Upstream> find_same(const Setting* before, const fleet::Site& site,
+                                    const config::HttpLimits& limits) {
   if (before == nullptr) return nullptr;
+  const config::HttpLimits& limits_before = before->configuration->http;
+  if (limits_before.idle_connections_per_site_max != limits.idle_connections_per_site_max) {
+    return nullptr;
+  }
   const auto known = before->snapshot->fleet.sites.find(site.name);
   if (!known) return nullptr;
   const fleet::Site& site_before = before->snapshot->fleet.sites[*known];
@@ -111,7 +116,7 @@ Result<std::shared_ptr<const Setting>> make_setting(http::Loop& loop, const conf
   if (!keys) return std::unexpected(std::move(keys.error()));
   setting->keys.emplace(*std::move(keys));
   for (const fleet::Site& site : setting->snapshot->fleet.sites) {
-    std::shared_ptr<Upstream> upstream = find_same(before, site);
+    std::shared_ptr<Upstream> upstream = find_same(before, site, loaded.configuration->http);
     if (upstream == nullptr) {
       auto made = make_upstream(loop, site, loaded.configuration->http);
       if (!made) {
