@@ -28,7 +28,9 @@ std::int64_t count(const Usage& usage, TokenKind kind) { return usage.tokens[kin
 }  // namespace
 
 StreamWriter::StreamWriter(const ReplyIdentity& identity) : dialect_(identity.dialect) {
-  bytes_.reserve(64 + identity.request_id.size() + identity.alias.size());
+  // A stream keeps it: quotes, a prefix and ten digits, and no room to spare.
+  constexpr std::size_t kAround = 24;
+  bytes_.reserve(kAround + identity.request_id.size() + identity.alias.size());
   bytes_ += dialect_ == Dialect::chat ? "\"chatcmpl-" : "\"cmpl-";
   append_json_escaped(identity.request_id, bytes_);
   bytes_ += '"';

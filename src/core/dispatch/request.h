@@ -89,7 +89,7 @@ struct Request {
   State state = State::free;
   std::shared_ptr<World> world;
   placement::Demand demand;
-  std::optional<Twin> twin;  // of the attempt under way, when `world` is not the newest
+  std::unique_ptr<Twin> twin;  // of the attempt under way, when `world` is not the newest
   TokenPrices tenant_prices;
   ledger::HoldId hold;
   std::optional<limits::Admission> admission;  // at its rates

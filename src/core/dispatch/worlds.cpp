@@ -2,6 +2,7 @@
 // taken over from the world before.
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "base/check.h"
@@ -91,7 +92,8 @@ void Dispatch::count_in_newest_world(Request& request) {
   const std::string& name = request.world->snapshot->fleet.offers[chosen.offer].name;
   const auto offer = world_->snapshot->fleet.offers.find(name);
   if (!offer) return;  // nobody can be sent there any more
-  request.twin.emplace(*world_, *offer, chosen.prediction, request.state == State::answering);
+  request.twin =
+      std::make_unique<Twin>(*world_, *offer, chosen.prediction, request.state == State::answering);
 }
 
 void Dispatch::leave_newest_world(Request& request, Instant now) {
