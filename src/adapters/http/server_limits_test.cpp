@@ -265,7 +265,8 @@ TEST_F(ServerTest, PastTheMemoryBudgetARequestIsRefused) {
 }
 
 TEST_F(ServerTest, AUnixSocketWorksAndAStaleOneIsReplaced) {
-  const std::string path = ::testing::TempDir() + "hanse_http_server_test.sock";
+  const std::string path =
+      ::testing::TempDir() + "hanse_http." + std::to_string(::getpid()) + ".sock";
   const Endpoint unix_endpoint = Endpoint::parse("unix:" + path).value();
   start();
   for (int round = 0; round < 2; ++round) {

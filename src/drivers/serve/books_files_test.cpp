@@ -1,6 +1,7 @@
 #include "drivers/serve/books_files.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,7 +13,9 @@ using std::filesystem::perms;
 
 class DataDirTest : public ::testing::Test {
  protected:
-  DataDirTest() : folder(std::filesystem::path(::testing::TempDir()) / "hanse_data_dir_test") {
+  DataDirTest()
+      : folder(std::filesystem::path(::testing::TempDir()) /
+               ("hanse_data_dir_test." + std::to_string(::getpid()))) {
     std::filesystem::remove_all(folder);
   }
   ~DataDirTest() override { std::filesystem::remove_all(folder); }

@@ -1,6 +1,7 @@
 #include "drivers/serve/books.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -21,7 +22,7 @@ constexpr Instant at(Duration since) {
 
 class BooksTest : public ::testing::Test {
  protected:
-  BooksTest() : folder_(::testing::TempDir() + "hanse_books_test") {
+  BooksTest() : folder_(::testing::TempDir() + "hanse_books_test." + std::to_string(::getpid())) {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     open(at(seconds(0)));

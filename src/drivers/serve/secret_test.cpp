@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,7 @@ class SecretTest : public ::testing::Test {
  protected:
   SecretTest()
       : file(std::filesystem::path(::testing::TempDir()) /
-             ::testing::UnitTest::GetInstance()->current_test_info()->name()) {}
+             ("hanse_secret_test." + std::to_string(::getpid()))) {}
   ~SecretTest() override { std::filesystem::remove(file); }
 
   void write(std::string_view text) const { std::ofstream(file, std::ios::binary) << text; }
