@@ -16,7 +16,6 @@ namespace {
 
 using testing::ClientTest;
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::kOk;
 using testing::Notes;

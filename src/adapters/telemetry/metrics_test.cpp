@@ -125,23 +125,23 @@ class GatewayMetricsTest : public ::testing::Test {
 TEST_F(GatewayMetricsTest, AnAnsweredRequestIsCountedEverywhereOnce) {
   observe(testing::answered_record(grid));
   const std::string text = text_of(metrics);
-  for (const std::string_view line : {
-           "hanse_requests_total{alias=\"smollm2\",tenant=\"acme\",outcome=\"answered\"} 1",
-           "hanse_request_duration_seconds_sum{alias=\"smollm2\",class=\"interactive\"} 0.642",
-           "hanse_time_to_first_token_seconds_sum{alias=\"smollm2\",class=\"interactive\"} 0.16103",
-           "hanse_inter_token_latency_seconds_sum{variant=\"smollm2/q4\",site=\"hamburg\"} 0.024",
-           "hanse_inter_token_latency_seconds_bucket{variant=\"smollm2/q4\",site=\"hamburg\","
-           "le=\"0.025\"} 1",
-           "hanse_attempts_total{site=\"hamburg\",outcome=\"answered\"} 1",
-           "hanse_attempt_time_to_first_token_seconds_sum{site=\"hamburg\"} 0.161",
-           "hanse_first_token_prediction_ratio_sum{site=\"hamburg\"} 1.15",
-           "hanse_tokens_total{kind=\"prompt\",site=\"hamburg\"} 38",
-           "hanse_tokens_total{kind=\"output\",site=\"hamburg\"} 21",
-           "hanse_cost_total{currency=\"EUR\",side=\"tenant\"} 0.00001212",
-           "hanse_cost_total{currency=\"EUR\",side=\"supplier\"} 0.00000707",
-           "hanse_sites_refused_total 2",
-           R"(hanse_build_info{gateway="north",version="0.1.0",commit="abc",build="release"} 1)",
-       }) {
+  for (
+      const std::string_view line : {
+          "hanse_requests_total{alias=\"smollm2\",tenant=\"acme\",outcome=\"answered\"} 1",
+          "hanse_request_duration_seconds_sum{alias=\"smollm2\",class=\"interactive\"} 0.642",
+          "hanse_time_to_first_token_seconds_sum{alias=\"smollm2\",class=\"interactive\"} 0.16103",
+          "hanse_inter_token_latency_seconds_sum{variant=\"smollm2/q4\",site=\"hamburg\"} 0.024",
+          R"(hanse_inter_token_latency_seconds_bucket{variant="smollm2/q4",site="hamburg",le="0.025"} 1)",
+          "hanse_attempts_total{site=\"hamburg\",outcome=\"answered\"} 1",
+          "hanse_attempt_time_to_first_token_seconds_sum{site=\"hamburg\"} 0.161",
+          "hanse_first_token_prediction_ratio_sum{site=\"hamburg\"} 1.15",
+          "hanse_tokens_total{kind=\"prompt\",site=\"hamburg\"} 38",
+          "hanse_tokens_total{kind=\"output\",site=\"hamburg\"} 21",
+          "hanse_cost_total{currency=\"EUR\",side=\"tenant\"} 0.00001212",
+          "hanse_cost_total{currency=\"EUR\",side=\"supplier\"} 0.00000707",
+          "hanse_sites_refused_total 2",
+          R"(hanse_build_info{gateway="north",version="0.1.0",commit="abc",build="release"} 1)",
+      }) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
   }
   EXPECT_THAT(text, Not(HasSubstr("hanse_tokens_estimated_total{")));

@@ -153,7 +153,7 @@ inline Decoded decode(std::string_view kind, const DecoderOptions& options, cons
 }
 
 // `text` cut at the given places.
-inline std::vector<std::string> cut(std::string_view text, std::vector<std::size_t> places) {
+inline std::vector<std::string> cut(std::string_view text, const std::vector<std::size_t>& places) {
   std::vector<std::string> parts;
   std::size_t at = 0;
   for (const std::size_t place : places) {

@@ -58,8 +58,8 @@ class ClientTest : public ::testing::Test {
     });
   }
 
-  void make_pool(PoolOptions options = {}) { make_pool(site.origin(), options); }
-  void make_pool(const Origin& origin, PoolOptions options = {}) {
+  void make_pool(const PoolOptions& options = {}) { make_pool(site.origin(), options); }
+  void make_pool(const Origin& origin, const PoolOptions& options = {}) {
     thread.call([&] {
       pool.emplace(thread.loop, origin, options);
       call.emplace();
