@@ -228,7 +228,7 @@ std::int64_t cpu_nanos() {
 void decision(benchmark::State& state, const std::string& strategy, std::int64_t haste) {
   const World world = world_of(static_cast<std::size_t>(state.range(0)), haste);
   gate::Gate gate(world.catalog, world.fleet, world.policies, world.labels);
-  auto placement = placement::Placement::create(world.catalog, world.fleet, strategy, 1).value();
+  auto placement = placement::Placement::create(world.catalog, world.fleet, strategy).value();
   Traffic traffic(world, placement);
   BitSet allowed;
   std::vector<std::int64_t> deciding;

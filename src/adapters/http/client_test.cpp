@@ -14,6 +14,7 @@
 namespace hanse::http {
 namespace {
 
+using ::testing::_;
 using testing::ClientTest;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
@@ -23,6 +24,7 @@ using testing::Notes;
 using testing::Peer;
 using ::testing::StartsWith;
 using testing::Teller;
+using ::testing::UnorderedElementsAre;
 
 TEST_F(ClientTest, ACallSendsItsPiecesWithALength) {
   make_pool();
@@ -52,6 +54,23 @@ TEST_F(ClientTest, AConnectionIsKeptAndUsedAgain) {
                           "reused", "head 200", "complete ok"));
   EXPECT_EQ(counters().opened, 1U);
   EXPECT_EQ(counters().idle, 1U);
+}
+
+// What is kept for a second sending is kept no longer than there may be one.
+TEST_F(ClientTest, ARequestIsDoneOnceItCannotBeSentAgain) {
+  make_pool();
+  teller.sent = [this] { teller.notes.add("sent"); };
+  start();
+  Peer peer = site.accept();
+  peer.read_message();
+  EXPECT_THAT(teller.notes.wait_for(2), UnorderedElementsAre("fresh", "sent"));
+  peer.send(kOk);
+  teller.notes.wait_for(4);
+  start();
+  peer.read_message();
+  peer.send(kOk);
+  EXPECT_THAT(teller.notes.wait_for(8), ElementsAre(_, _, "head 200", "complete ok", "reused",
+                                                    "sent", "head 200", "complete ok"));
 }
 
 TEST_F(ClientTest, ACallStartedInsideTheLastOnesEndUsesItsConnection) {

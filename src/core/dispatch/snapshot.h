@@ -23,7 +23,6 @@ struct Snapshot {
   gate::Policies policies;
   limits::Tenants tenants;
   std::string strategy = "cheapest_within_objective";
-  std::uint64_t seed = 0;
   Sha256 digest;
 };
 

@@ -65,8 +65,8 @@ class Dispatch::Sink final : public ledger::EntrySink {
 
 std::shared_ptr<World> Dispatch::make_world(SnapshotRef snapshot, const World* before,
                                             Instant now) {
-  auto placement = placement::Placement::create(snapshot->catalog, snapshot->fleet,
-                                                snapshot->strategy, snapshot->seed);
+  auto placement =
+      placement::Placement::create(snapshot->catalog, snapshot->fleet, snapshot->strategy);
   // The configuration has checked the strategy's name.
   HANSE_CHECK(placement.has_value());
   auto world = std::make_shared<World>(std::move(snapshot), *std::move(placement));

@@ -55,8 +55,8 @@ std::vector<Shelf> shelves_of(const catalog::Catalog& catalog, const fleet::Flee
 }  // namespace
 
 Result<Placement> Placement::create(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
-                                    std::string_view strategy, std::uint64_t seed) {
-  auto made = make_strategy(strategy, seed);
+                                    std::string_view strategy) {
+  auto made = make_strategy(strategy);
   if (!made) return std::unexpected(std::move(made.error()));
   return Placement(catalog, fleet, *std::move(made));
 }

@@ -32,7 +32,7 @@ class Placement {
   // Fails: not_found for a strategy that no file defines, naming those that
   // exist.
   static Result<Placement> create(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
-                                  std::string_view strategy, std::uint64_t seed);
+                                  std::string_view strategy);
 
   // Chooses among the offers of `demand`'s alias at the sites in `allowed`
   // (permitted, healthy, not yet tried). Ties break by offer id. Allocates

@@ -31,14 +31,14 @@ std::vector<std::string> strategy_names() {
   return names;
 }
 
-Result<std::unique_ptr<Strategy>> make_strategy(std::string_view name, std::uint64_t seed) {
+Result<std::unique_ptr<Strategy>> make_strategy(std::string_view name) {
   const auto it = registry().find(name);
   if (it == registry().end()) {
     return fail({ErrorCode::not_found, Fault::client, Retry::no,
                  fmt::format("there is no placement strategy \"{}\"; there are {}", name,
                              fmt::join(strategy_names(), ", "))});
   }
-  return it->second(seed);
+  return it->second();
 }
 
 }  // namespace hanse::placement

@@ -41,10 +41,10 @@ class Strategy {
   }
 };
 
-using StrategyFactory = std::function<std::unique_ptr<Strategy>(std::uint64_t seed)>;
+using StrategyFactory = std::function<std::unique_ptr<Strategy>()>;
 
 // Fails: not_found for a name that no file defines, with those that exist.
-Result<std::unique_ptr<Strategy>> make_strategy(std::string_view name, std::uint64_t seed);
+Result<std::unique_ptr<Strategy>> make_strategy(std::string_view name);
 
 // All names, sorted: the order of linking must not show anywhere.
 std::vector<std::string> strategy_names();
@@ -55,6 +55,6 @@ bool register_strategy(std::string_view name, StrategyFactory factory);
 }  // namespace hanse::placement
 
 // At namespace scope, inside the strategy's own anonymous namespace.
-#define HANSE_PLACEMENT_STRATEGY(Class, name)                                             \
-  [[maybe_unused]] const bool Class##_registered = ::hanse::placement::register_strategy( \
-      name, [](std::uint64_t seed) { return std::make_unique<Class>(seed); })
+#define HANSE_PLACEMENT_STRATEGY(Class, name)      \
+  [[maybe_unused]] const bool Class##_registered = \
+      ::hanse::placement::register_strategy(name, [] { return std::make_unique<Class>(); })

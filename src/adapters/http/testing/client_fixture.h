@@ -19,6 +19,7 @@ namespace hanse::http::testing {
 class Teller final : public CallObserver {
  public:
   Notes notes;
+  std::function<void()> sent = [] {};
   std::function<void()> head = [] {};
   std::function<void()> data = [] {};
   std::function<void()> over = [] {};
@@ -28,6 +29,7 @@ class Teller final : public CallObserver {
   void on_connected(const Connected& connected) override {
     notes.add(connected.reused ? "reused" : "fresh");
   }
+  void on_request_done() override { sent(); }
   void on_head(const ResponseHead& response) override {
     notes.add("head " + std::to_string(response.status()));
     head();

@@ -10,8 +10,6 @@ namespace {
 
 class CheapestWithinObjective final : public Strategy {
  public:
-  explicit CheapestWithinObjective(std::uint64_t seed) { static_cast<void>(seed); }
-
   void rank(Field field, Ranking& ranking) const override {
     // Inlined for the many without a cache and for the few with one.
     const auto consider = [&](OfferId offer, std::uint64_t cached) __attribute__((always_inline)) {

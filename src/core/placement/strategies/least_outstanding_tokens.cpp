@@ -9,8 +9,6 @@ namespace {
 
 class LeastOutstandingTokens final : public Strategy {
  public:
-  explicit LeastOutstandingTokens(std::uint64_t seed) { static_cast<void>(seed); }
-
   void rank(Field field, Ranking& ranking) const override {
     field.for_each([&](OfferId offer, std::uint64_t cached) {
       const std::int64_t tokens = field.loads().of(offer).outstanding_tokens.count();

@@ -11,8 +11,6 @@ namespace {
 
 class RoundRobin final : public Strategy {
  public:
-  explicit RoundRobin(std::uint64_t seed) { static_cast<void>(seed); }
-
   void rank(Field field, Ranking& ranking) const override {
     const std::size_t alias = field.demand().alias.value();
     const std::size_t next = alias < next_.size() ? next_[alias] : 0;

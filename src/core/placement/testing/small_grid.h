@@ -57,9 +57,8 @@ struct Grid {
     return fleet.offers.add(std::move(offer));
   }
   [[nodiscard]] BitSet all() const { return BitSet::full(fleet.sites.size()); }
-  [[nodiscard]] Placement placement(std::string_view strategy = "cheapest_within_objective",
-                                    std::uint64_t seed = 1) const {
-    return Placement::create(catalog, fleet, strategy, seed).value();
+  [[nodiscard]] Placement placement(std::string_view strategy = "cheapest_within_objective") const {
+    return Placement::create(catalog, fleet, strategy).value();
   }
 };
 
