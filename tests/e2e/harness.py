@@ -171,7 +171,8 @@ class Wire:
         """Breaks the connection off, with a reset."""
         linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.connection.close()
+        # Whoever reads from it holds it open past a close() of its own.
+        os.close(self.connection.detach())
 
     def closed_by_peer(self) -> bool:
         """Whether the other side has gone away; never waits."""
