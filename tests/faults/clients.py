@@ -59,7 +59,8 @@ class PythonClient:
         with openai.OpenAI(base_url=question.url, api_key=harness.ACME, max_retries=0, timeout=timeout) as client:
             endpoint: typing.Any = client.chat.completions if question.api == "chat" else client.completions
             # What the client has no name for goes along as it is.
-            known = {name: question.body[name] for name in ("model", "messages", "prompt", "stream") if name in question.body}
+            names = {"model", "messages", "prompt", "stream"} & set(question.body)
+            known = {name: question.body[name] for name in names}
             more = {name: value for name, value in question.body.items() if name not in known}
             pieces: dict[int, list[str]] = {}
             try:

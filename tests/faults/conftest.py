@@ -19,29 +19,35 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "e2e"), str(FOLDER.parents[1] /
 import clients  # noqa: E402
 import play  # noqa: E402
 
-Plays = dict[str, concurrent.futures.Future[tuple[play.Played, str]]]
+Plays = dict[str, concurrent.futures.Future[play.Played]]
 
 
 @pytest.fixture(scope="session")
 def plays(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> collections.abc.Iterator[Plays]:
-    """The plays of all tests that were chosen, by the test's id; those that wait are begun first."""
-    cases = {item.callspec.id: item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")}
+    """The plays of all tests that were chosen, by the test's id."""
+    chosen = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
+    cases = {callspec.id: callspec.params["case"] for callspec in chosen}
     base = tmp_path_factory.getbasetemp()
     node = clients.NodeClient()
     known: dict[str, clients.Client] = {"python": clients.PythonClient(), "node": node}
-    players = concurrent.futures.ThreadPoolExecutor(max_workers=3 * (os.cpu_count() or 1))
+    # Who waits needs no core.
+    workers = os.cpu_count() or 1
+    waiting = concurrent.futures.ThreadPoolExecutor(max_workers=8 * workers)
+    working = concurrent.futures.ThreadPoolExecutor(max_workers=2 * workers)
 
-    def run(identity: str) -> tuple[play.Played, str]:
+    def run(identity: str) -> play.Played:
         scenario, mode, client = cases[identity]
         folder = base / identity
         folder.mkdir()
         return play.play(scenario, mode, known[client], folder)
 
     try:
-        in_order = sorted(cases, key=lambda identity: not cases[identity][0].waits)
-        yield {identity: players.submit(run, identity) for identity in in_order}
+        yield {
+            identity: (waiting if case[0].waits else working).submit(run, identity) for identity, case in cases.items()
+        }
     finally:
-        players.shutdown(cancel_futures=True)
+        for players in (waiting, working):
+            players.shutdown(cancel_futures=True)
         node.stop()

@@ -16,7 +16,7 @@ import harness
 from answers import Answer, Model, answer_to
 
 # A script that waits for the gateway waits no longer than this.
-PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = 50.0
 
 
 @dataclasses.dataclass
@@ -27,6 +27,7 @@ class Asked:
     request: harness.Request
     at: float  # time.monotonic()
     first_on_connection: bool
+    reports: dict | None = None  # What a sound engine would say that it used.
     left_at: float | None = None  # When the gateway was seen to have gone away.
     waited_for_it: bool = False  # The script would have gone on for ever.
 
@@ -156,6 +157,7 @@ class FaultyEngine(harness.ScriptedEngine):
         fault = self._faults[min(number, len(self._faults) - 1)]
         turn = Turn(self, asked, wire)
         try:
+            asked.reports = turn.answer.whole["usage"]
             fault(turn)
         except OSError:
             asked.left_at = asked.left_at or time.monotonic()

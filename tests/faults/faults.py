@@ -239,6 +239,7 @@ def _named_status(name: str, status: int) -> None:
     def named(turn: Turn, *, retry_after: str = "") -> None:
         http(turn, status=status, retry_after=retry_after)
 
+    named.__doc__ = f"Fails with {status}."
     FAULTS[name] = named
 
 

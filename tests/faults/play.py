@@ -46,6 +46,7 @@ class Played:
     came: list[Came]
     audit: dict  # What `hanse books verify` says.
     notes: list[str]
+    log: str  # The gateway's last lines.
 
 
 class Stage:
@@ -196,13 +197,13 @@ class Stage:
             harness.until(is_quiet, "the engines are left alone", 5)
 
 
-def play(scenario: Scenario, mode: str, client: clients.Client, folder: pathlib.Path) -> tuple[Played, str]:
-    """Plays it; also returns the gateway's last lines."""
+def play(scenario: Scenario, mode: str, client: clients.Client, folder: pathlib.Path) -> Played:
+    """Plays it."""
     with contextlib.ExitStack() as stack:
         stage = Stage(scenario, mode, folder, stack)
         try:
             came = [stage.ask(ask, client) for ask in scenario.asks]
-            return Played(came, stage.close(), stage.notes()), stage.gateway.log_tail()
+            return Played(came, stage.close(), stage.notes(), stage.gateway.log_tail())
         except AssertionError as error:
             raise AssertionError(f"{error}\n{chr(10).join(stage.notes())}\n{stage.gateway.log_tail()}") from error
 

@@ -75,12 +75,14 @@ class Scenario:
     model: Model
     sites: list[Site]
     asks: list[Ask]
+    logs: list[str]  # What the operator must find in the log, at its default level.
     faults: set[str]  # The names that it uses.
 
     @property
     def waits(self) -> bool:
-        """Whether most of its time is waiting: such are begun first."""
-        return any(expect.took for ask in self.asks for expect in ask.expects.values())
+        """Whether most of its time is waiting."""
+        times = [expect.took for ask in self.asks for expect in ask.expects.values()]
+        return any(took and took[0] != "0s" for took in times)
 
 
 def read_all() -> list[Scenario]:
@@ -97,7 +99,7 @@ def read(path: pathlib.Path) -> Scenario:
 
 
 def _scenario(name: str, file: dict) -> Scenario:
-    _known(file, {"about", "modes", "replace", "model", "site", "ask"})
+    _known(file, {"about", "modes", "replace", "model", "site", "ask", "logs"})
     modes = tuple(file.get("modes", MODES))
     model = _model(file.get("model", {}))
     used: set[str] = set()
@@ -109,6 +111,7 @@ def _scenario(name: str, file: dict) -> Scenario:
         model=model,
         sites=[_site(site, model, used) for site in file["site"]],
         asks=[_ask(ask, modes, model) for ask in file.get("ask", [{}])],
+        logs=file.get("logs", []),
         faults=used,
     )
 
