@@ -28,7 +28,7 @@ def plays(
 ) -> collections.abc.Iterator[Plays]:
     """The plays of all tests that were chosen, by the test's id."""
     chosen = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
-    cases = {callspec.id: callspec.params["case"] for callspec in chosen}
+    cases = {callspec.id: callspec.params["case"] for callspec in chosen if "case" in callspec.params}
     base = tmp_path_factory.getbasetemp()
     node = clients.NodeClient()
     known: dict[str, clients.Client] = {"python": clients.PythonClient(), "node": node}
