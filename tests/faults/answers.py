@@ -19,7 +19,6 @@ import harness
 TOKENS = ("Far", " out", " at", " sea", " the", " water", " is", " as", " blue", " as", " the", " Größe", " ☃", ".")
 PROMPT = "What is it like out there?"
 PROMPT_TOKENS = 10
-TOOL_CALL_ID = "call_of_the_sea"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +48,10 @@ class Answer:
     whole: dict  # The same in one piece.
 
 
-def answer_to(request: harness.Request, model: Model, kind: str) -> Answer:
-    """What an engine of `kind` says to `request`."""
+def answer_to(request: harness.Request, model: Model, kind: str, site: str) -> Answer:
+    """What an engine of `kind` at `site` says to `request`."""
     body = request.json()
-    dialect = _Chat(body, model) if request.path.endswith("/chat/completions") else _Text(body, model)
+    dialect = _Chat(body, model, site) if request.path.endswith("/chat/completions") else _Text(body, model)
     given = dialect.given() if kind == "llama.cpp" or isinstance(dialect, _Text) else 0
     tokens = model.tokens[given:]
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(model.reasoning + tokens)
@@ -102,9 +101,11 @@ def _times(usage: dict, count: int) -> dict:
 class _Chat:
     """The dialect of /v1/chat/completions."""
 
-    def __init__(self, body: dict, model: Model) -> None:
+    def __init__(self, body: dict, model: Model, site: str) -> None:
         self._messages = body["messages"]
         self._model = model
+        # Engines draw these at random, so no two agree on one.
+        self._call_id = f"call_at_{site}"
         self._logprobs = bool(body.get("logprobs"))
 
     def given(self) -> int:
@@ -148,7 +149,7 @@ class _Chat:
         return {**harness.chunk(), "object": "chat.completion", "choices": choices, "usage": usage}
 
     def _call(self, arguments: str, first: bool) -> dict:
-        head = {"id": TOOL_CALL_ID, "type": "function"} if first else {}
+        head = {"id": self._call_id, "type": "function"} if first else {}
         name = {"name": self._model.tool} if first else {}
         return {"index": 0, **head, "function": {**name, "arguments": arguments}}
 

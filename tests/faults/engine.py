@@ -48,7 +48,7 @@ class Turn:
     @property
     def answer(self) -> Answer:
         """What a sound engine would say."""
-        return answer_to(self.asked.request, self.engine.model, self.engine.kind)
+        return answer_to(self.asked.request, self.engine.model, self.engine.kind, self.engine.name)
 
     @property
     def streamed(self) -> bool:

@@ -94,6 +94,18 @@ def duplicate_ids(turn: Turn) -> None:
 
 
 @fault
+def resent_ids(turn: Turn, *, tokens: int, again: int) -> None:
+    """Numbers its events, and after so many tokens sends the last few again, as a proxy does that lost its place."""
+    turn.begin_head()
+    events = list(enumerate([*turn.answer.opening, *turn.answer.progress, *turn.answer.closing]))
+    at = len(turn.answer.opening) + tokens
+    for number, event in events[:at] + events[at - again : at] + events[at:]:
+        _raw(turn, f"id: {number}\ndata: {json.dumps(event)}\n\n".encode())
+    turn.wire.event("[DONE]")
+    turn.wire.end_stream()
+
+
+@fault
 def one_id_for_all(turn: Turn) -> None:
     """Gives all its events one id, which then names nothing."""
     turn.begin_head()
