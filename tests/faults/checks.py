@@ -47,7 +47,7 @@ def _of_told(scenario: Scenario, mode: str, expect: Expect, came: Came) -> Itera
         yield "a site's own words reached the client"
     if expect.outcome == "gone":
         return
-    if not told.framed_well:
+    if told.cut_off:
         yield f"the reply's bytes are cut off (status {told.status})"
     if expect.outcome == "error":
         yield from _of_error(mode, expect, came)

@@ -67,13 +67,14 @@ class Turn:
         self.wire.send(head.encode())
 
     def say(self, tokens: int) -> None:
-        """Sends the head and so many tokens, and waits until the client has them.
-
-        A break that overtook them would be another scenario.
-        """
+        """Sends the head and so many tokens, and waits until the client has them."""
         self.begin()
         for event in self.answer.progress[:tokens]:
             self.wire.event(event)
+        self.await_delivered(tokens)
+
+    def await_delivered(self, tokens: int) -> None:
+        """Waits until the client has so many tokens: a break that overtook them would be another fault."""
         self.engine.await_delivered(len(self.answer.given + "".join(self.answer.pieces[:tokens])))
 
     def finish(self) -> None:

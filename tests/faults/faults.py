@@ -222,6 +222,20 @@ def silent(turn: Turn) -> None:
 
 
 @fault
+def trickled_headers(turn: Turn, *, every: str = "50ms") -> None:
+    """Sends a head that has no end, a byte at a time."""
+    turn.wire.send(b"HTTP/1.1 200 OK\r\nX-Patience: ")
+    turn.repeat(lambda: turn.wire.send(b"x"), seconds(every))
+
+
+@fault
+def trickled_reply(turn: Turn, *, every: str = "50ms") -> None:
+    """Sends a reply in one piece that has no end, a byte at a time."""
+    turn.wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{")
+    turn.repeat(lambda: turn.wire.send(b" "), seconds(every))
+
+
+@fault
 def headers_then_silence(turn: Turn) -> None:
     """Sends the head, and nothing more."""
     turn.begin_head()
@@ -415,6 +429,16 @@ def cut_at_once_after(turn: Turn, *, tokens: int) -> None:
 def close_after(turn: Turn, *, tokens: int) -> None:
     """Says so many tokens, and closes before the body's end."""
     turn.say(tokens)
+    turn.wire.connection.shutdown(2)
+
+
+@fault
+def close_unframed_after(turn: Turn, *, tokens: int) -> None:
+    """The same of a body that only the close ends, so that the cut looks like the end."""
+    turn.wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+    for event in turn.answer.opening + turn.answer.progress[:tokens]:
+        turn.wire.send(f"data: {json.dumps(event)}\n\n".encode())
+    turn.await_delivered(tokens)
     turn.wire.connection.shutdown(2)
 
 

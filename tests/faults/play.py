@@ -79,9 +79,9 @@ class Stage:
             leaves_after_tokens=ask.leaves.get("after_tokens"),
             leaves_after_seconds=seconds(ask.leaves["after"]) if "after" in ask.leaves else None,
         )
-        begun = time.monotonic()
         heard = client.ask(question)
         ended = time.monotonic()
+        harness.until(self._tap.is_over, "all has been told", 5)
         told = self._tap.told()
         record = self._record(told)
         self._await_quiet(before)
@@ -91,7 +91,8 @@ class Stage:
             heard=heard,
             asked=self._asked()[before:],
             record=record,
-            took=(self._tap.last_byte_at or ended) - begun,
+            # From the connection on: a client that has yet to start up is not late.
+            took=(self._tap.last_byte_at or ended) - (self._tap.opened_at or ended),
             client_left_at=self._tap.client_left_at,
             ended_at=ended,
         )
@@ -120,8 +121,7 @@ class Stage:
             else:
                 self._stack.callback(self._stop_if_running, gateway)
                 break
-        probed = [engine for engine in self.engines.values()]
-        harness.until(lambda: all(engine.probes for engine in probed), "each site has been probed")
+        harness.until(lambda: all(engine.probes for engine in self.engines.values()), "each site has been probed")
         return gateway
 
     @staticmethod

@@ -28,6 +28,7 @@ class Told:
     body: str = ""
     events: list[typing.Any] = dataclasses.field(default_factory=list)  # Of a stream: read, or "[DONE]".
     framed_well: bool = False  # The body ended as HTTP says that it does.
+    cut_off: bool = False  # The gateway closed before that.
 
     @property
     def is_stream(self) -> bool:
@@ -73,8 +74,8 @@ class Tap:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._answered = bytearray()
         self._guard = threading.Lock()
-        self.client_left_at: float | None = None  # time.monotonic()
-        self.first_byte_at: float | None = None
+        self.opened_at: float | None = None  # time.monotonic()
+        self.client_left_at: float | None = None
         self.last_byte_at: float | None = None
         self.gateway_closed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -95,6 +96,10 @@ class Tap:
         """How many characters of the answer have reached the client."""
         return len(self.told().text)
 
+    def is_over(self) -> bool:
+        """Whether nothing more will come: a client may be content before the last bytes are there."""
+        return self.told().framed_well or self.gateway_closed or self.client_left_at is not None
+
     def told(self) -> Told:
         """What has come so far."""
         with self._guard:
@@ -104,6 +109,7 @@ class Tap:
     def _run(self) -> None:
         with contextlib.suppress(OSError):
             client, _ = self._listener.accept()
+            self.opened_at = time.monotonic()
             with client, socket.create_connection(self._gateway) as gateway:
                 self._pass_on(client, gateway)
 
@@ -126,11 +132,9 @@ class Tap:
                     other.sendall(raw)
 
     def _keep(self, raw: bytes) -> None:
-        now = time.monotonic()
         with self._guard:
             self._answered += raw
-        self.first_byte_at = self.first_byte_at or now
-        self.last_byte_at = now
+        self.last_byte_at = time.monotonic()
 
 
 def _read_some(source: socket.socket) -> bytes:
@@ -163,9 +167,10 @@ def read(raw: bytes, closed: bool) -> Told:
     told.headers = {name.lower(): value for name, value in response.getheaders()}
     try:
         body = response.read()
-        told.framed_well = response.chunked or response.length == 0 or closed
+        told.framed_well = True
     except http.client.IncompleteRead as cut:
         body = cut.partial
+        told.cut_off = closed
     told.body = body.decode(errors="replace")
     if told.is_stream:
         told.events = [_event(block) for block in told.body.split("\n\n")[:-1] if block.startswith("data: ")]
