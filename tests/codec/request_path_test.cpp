@@ -232,7 +232,8 @@ TEST(UpstreamHeaders, AreAnAllowList) {
 }
 
 TEST(Engines, AreFoundByKind) {
-  EXPECT_EQ(engines::engine_kinds(), (std::vector<std::string_view>{"llama.cpp", "openai"}));
+  EXPECT_EQ(engines::engine_kinds(),
+            (std::vector<std::string_view>{"llama.cpp", "openai", "sglang", "vllm"}));
   EXPECT_EQ(engines::find_engine("vllm?"), nullptr);
 }
 

@@ -123,7 +123,7 @@ def _of_usage(expect: Expect, usage: dict | None, hanse: dict, came: Came) -> It
         used = {"prompt": usage["prompt_tokens"], "output": usage["completion_tokens"]}
         yield from _differs("usage", expect.usage, used)
     yield from _differs("estimated", expect.estimated, hanse.get("estimated", False))
-    if expect.rescue is not None:
+    if expect.rescue not in (None, "any"):
         yield from _differs("rescue", expect.rescue, hanse.get("rescue", "none"))
     if came.record:
         yield from _differs("attempts in the answer", len(came.record["attempts"]), hanse.get("attempts"))

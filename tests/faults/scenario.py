@@ -40,7 +40,7 @@ class Expect:
     finish: str | None = None
     usage: dict[str, int] | None = None
     estimated: bool | None = None
-    rescue: str | None = None  # "continued", "repeated", "none".
+    rescue: str | None = None  # "continued", "repeated", "none"; "any": as it happens to fall.
     attempts: list[str] | None = None
     asked: list[str] | None = None
     not_asked: list[str] | None = None

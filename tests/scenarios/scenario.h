@@ -59,6 +59,8 @@ struct Ask {
   Tokens output_tokens{20};
   std::optional<Tokens> output_limit;  // else the tenant's default
   std::int32_t choices = 1;
+  bool continuable = true;
+  bool deterministic = true;
   std::optional<Duration> leaves_after;
   Facts expected;
 };

@@ -226,6 +226,8 @@ Ask ask(Keys& keys) {
   ask.data = keys.text("data", "");
   ask.latency_class = keys.text("class", "");
   ask.stream = keys.flag("stream", true);
+  ask.continuable = keys.flag("continuable", true);
+  ask.deterministic = keys.flag("deterministic", true);
   ask.prompt_bytes = keys.number("prompt_bytes", ask.prompt_bytes);
   ask.prompt_tokens = tokens("prompt_tokens").value_or(ask.prompt_tokens);
   ask.cached_tokens = tokens("cached_tokens").value_or(ask.cached_tokens);

@@ -45,9 +45,13 @@ std::string table(const std::map<std::string, std::string>& values) {
 std::string attempts_of(const Record& record, const fleet::Fleet& fleet) {
   std::vector<std::string> texts;
   for (const auto& attempt : record.attempts) {
-    texts.push_back(fleet.sites[attempt.site].name);
-    if (attempt.failure == answer::Failure::none) continue;
-    texts.back() += fmt::format(": {}", answer::to_string(attempt.failure));
+    std::string& text = texts.emplace_back(fleet.sites[attempt.site].name);
+    if (attempt.failure != answer::Failure::none) {
+      text += fmt::format(": {}", answer::to_string(attempt.failure));
+    }
+    if (attempt.take_up != answer::TakeUp::anew) {
+      text += fmt::format(" {}", answer::to_string(attempt.take_up));
+    }
   }
   return list(texts);
 }
@@ -252,6 +256,8 @@ Result<replay::Asked> Director::asked_of(const Ask& ask, const Snapshot& snapsho
   asked.cached = ask.cached_tokens;
   asked.output = ask.output_tokens;
   asked.leaves_after = ask.leaves_after;
+  asked.continuable = ask.continuable;
+  asked.deterministic = ask.deterministic;
   return asked;
 }
 

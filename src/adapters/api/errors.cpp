@@ -157,6 +157,8 @@ std::string_view sentence_of(Failure failure) {
     case Failure::client_request: return "The site refused the request as invalid.";
     case Failure::error_event: return "The site reported an error in the middle of its answer.";
     case Failure::oversize: return "The site's answer is larger than this gateway carries.";
+    case Failure::diverged:
+      return "The answer broke off, and no other site could go on with it or say it again.";
   }
   return "The site failed.";
 }

@@ -95,11 +95,63 @@ void StreamWriter::write_role(std::uint32_t choice, std::string& out) const {
 
 void StreamWriter::write_owed_finish(std::uint32_t choice, answer::Finish finish,
                                      std::string& out) const {
+  std::string word = "\"";
+  word.append(to_string(finish)).append(1, '"');
+  write_finish(choice, word, out);
+}
+
+void StreamWriter::write_finish(std::uint32_t choice, std::string_view finish,
+                                std::string& out) const {
   write_head(out);
   out.append("{\"index\":");
   append_number(choice, out);
   out.append(dialect_ == Dialect::chat ? ",\"delta\":{}" : ",\"text\":\"\"");
-  out.append(R"(,"logprobs":null,"finish_reason":")").append(to_string(finish)).append("\"}]}");
+  out.append(R"(,"logprobs":null,"finish_reason":)").append(finish).append("}]}");
+  out.append(kEnd);
+}
+
+void StreamWriter::write_remainders(const Delta& delta,
+                                    std::span<const answer::Remainder> remainders,
+                                    std::string& out) const {
+  for (const answer::Remainder& remainder : remainders) write_remainder(remainder, out);
+  if (delta.finish != answer::Finish::none) write_finish(delta.choice, delta.finish_value, out);
+}
+
+void StreamWriter::write_remainder(const answer::Remainder& remainder, std::string& out) const {
+  using Kind = answer::Strand::Kind;
+  write_head(out);
+  out.append("{\"index\":");
+  append_number(remainder.choice, out);
+  if (dialect_ == Dialect::completion) {
+    out.append(",\"text\":\"").append(remainder.text).append("\"");
+  } else {
+    const auto call = [&] {
+      out.append("\"tool_calls\":[{\"index\":");
+      append_number(remainder.index, out);
+      out.append(",\"function\":{");
+    };
+    out.append(",\"delta\":{");
+    std::string_view after = "\"}";
+    switch (remainder.kind) {
+      case Kind::text: out.append("\"content\":\""); break;
+      case Kind::reasoning: out.append("\"reasoning_content\":\""); break;
+      case Kind::refusal: out.append("\"refusal\":\""); break;
+      case Kind::tool_name:
+      case Kind::tool_arguments:
+        call();
+        out.append(remainder.kind == Kind::tool_name ? "\"name\":\"" : "\"arguments\":\"");
+        after = "\"}}]}";
+        break;
+      case Kind::function_name:
+      case Kind::function_arguments:
+        out.append("\"function_call\":{");
+        out.append(remainder.kind == Kind::function_name ? "\"name\":\"" : "\"arguments\":\"");
+        after = "\"}}";
+        break;
+    }
+    out.append(remainder.text).append(after);
+  }
+  out.append(R"(,"logprobs":null,"finish_reason":null}]})");
   out.append(kEnd);
 }
 
@@ -148,6 +200,9 @@ void append_hanse(const Usage& usage, const Accounting& accounting, std::string&
   append_json_escaped(accounting.site, out);
   out.append("\",\"attempts\":");
   append_number(accounting.attempts, out);
+  if (!accounting.rescue.empty()) {
+    out.append(",\"rescue\":\"").append(accounting.rescue).append("\"");
+  }
   // A decimal in a string: a JSON number would be read as a double.
   out.append(",\"cost\":{\"amount\":\"");
   out.append(to_decimal(accounting.cost));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,7 @@ struct Accounting {
   std::string_view request_id;
   std::string_view site;
   std::int32_t attempts = 1;
+  std::string_view rescue = {};  // how a broken answer was gone on with; empty: it did not break
   Money cost = {};
   std::string_view currency = {};
 };
@@ -43,6 +45,11 @@ class StreamWriter {
   // What of `delta` goes to the client, as Answer::take() said. Appends
   // nothing when it is not to be forwarded.
   void write(const answer::Delta& delta, const answer::Emission& emission, std::string& out) const;
+
+  // What a repeated answer adds to what the client has: `remainders` of `delta`,
+  // and its finish if it has one.
+  void write_remainders(const answer::Delta& delta, std::span<const answer::Remainder> remainders,
+                        std::string& out) const;
 
   // A finish that the engine owed to `choice`.
   void write_owed_finish(std::uint32_t choice, answer::Finish finish, std::string& out) const;
@@ -76,6 +83,9 @@ class StreamWriter {
  private:
   void write_head(std::string& out) const;
   void write_role(std::uint32_t choice, std::string& out) const;
+  void write_remainder(const answer::Remainder& remainder, std::string& out) const;
+  // `finish` with its quotes.
+  void write_finish(std::uint32_t choice, std::string_view finish, std::string& out) const;
 
   answer::Dialect dialect_;
   std::uint32_t id_end_ = 0;

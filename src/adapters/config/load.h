@@ -29,7 +29,9 @@ struct Surroundings {
   // Words that other modules define; the defaults are those that ship.
   std::vector<std::string> strategies = {"cheapest_within_objective", "least_outstanding_tokens",
                                          "round_robin"};
-  std::vector<std::string> engine_kinds = {"llama.cpp", "openai"};
+  std::vector<std::string> engine_kinds = {"llama.cpp", "openai", "sglang", "vllm"};
+  // Of them, those that go on from a last message of the assistant.
+  std::vector<std::string> continuing_kinds = {"llama.cpp", "sglang", "vllm"};
 };
 
 struct Loaded {

@@ -20,7 +20,10 @@ void read_models(Draft& draft, const Section& document) {
       const std::string precision = variant_section.text("precision");
       catalog.variants.add({.name = fmt::format("{}/{}", name, variant),
                             .model = model,
-                            .precision = precision.empty() ? variant : precision});
+                            .precision = precision.empty() ? variant : precision,
+                            .context_tokens = variant_section.has("context_tokens")
+                                                  ? Tokens(variant_section.number("context_tokens"))
+                                                  : Tokens(0)});
     });
     if (!any) {
       draft.report.error(

@@ -183,7 +183,10 @@ void check_engine(Draft& draft, const Section& engine) {
 fleet::Engine read_engine(Draft& draft, const Section& engine) {
   check_engine(draft, engine);
   const auto path = [&](std::string_view key) { return resolve(draft, engine.get(key)).string(); };
-  return {.kind = engine.text("kind"),
+  const std::string kind = engine.text("kind");
+  const auto& continuing = draft.surroundings.continuing_kinds;
+  return {.kind = kind,
+          .continues_chat = std::ranges::find(continuing, kind) != continuing.end(),
           .url = engine.text("url"),
           .credential_file = path("credential_file"),
           .credential_env = engine.text("credential_env"),

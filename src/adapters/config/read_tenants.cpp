@@ -21,6 +21,13 @@ limits::RateLimits read_limits(const Section& section) {
   return rates;
 }
 
+limits::Rescue read_rescue(const Section& section) {
+  for (const auto rescue : {limits::Rescue::never, limits::Rescue::same_variant}) {
+    if (section.text("rescue") == to_string(rescue)) return rescue;
+  }
+  return limits::Rescue::any_variant;
+}
+
 // The tenant's default labels; brings their text into canonical form.
 std::uint64_t read_labels(Draft& draft, const std::string& name, const Section& section) {
   const Node* data = section.get("data");
@@ -51,7 +58,8 @@ class TenantReader {
             configuration.catalog.price_books.find(section.text("price")).value_or(PriceBookId()),
         .budget = section.money("budget"),
         .rates = read_limits(section),
-        .output_tokens_default = Tokens(section.number("output_tokens_default"))};
+        .output_tokens_default = Tokens(section.number("output_tokens_default")),
+        .rescue = read_rescue(section)};
     if (section.has("home")) tenant.home = fleet::parse_country(section.text("home"));
     const TenantId id = draft_.configuration.tenants.tenants.add(std::move(tenant));
     keys_ = 0;

@@ -38,6 +38,15 @@ constexpr auto kKeys = std::to_array<Key>({
      .otherwise = "its id",
      .example = "\"q4_k_m\"",
      .meaning = "The precision as its publisher names it."},
+    {.path = "model.<model>.variant.<variant>.context_tokens",
+     .type = Type::integer,
+     .otherwise = "the model's",
+     .least = 1,
+     .most = kRequestTokensMax.count(),
+     .unit = "tokens",
+     .example = "32768",
+     .meaning = "Its context where it is served, when that is shorter than the model's. A prompt "
+                "that is too long for one variant is asked of one that has more."},
 
     {.path = "class.<class>",
      .type = Type::table,

@@ -195,6 +195,15 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "256",
      .meaning = "The most output tokens of a request that names no limit. It bounds what is held "
                 "of the budget."},
+    {.path = "tenant.<tenant>.rescue",
+     .type = Type::choice,
+     .fallback = "any-variant",
+     .words = "never same-variant any-variant",
+     .example = "\"same-variant\"",
+     .meaning =
+         "What happens to a stream that breaks off: `any-variant` goes on with it at another "
+         "permitted site, where the same weights are served if possible; `same-variant` only "
+         "there; `never` ends it with an error."},
     {.path = "tenant.<tenant>.limits",
      .type = Type::table,
      .meaning = "How much all its requests together may be."},

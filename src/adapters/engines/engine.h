@@ -23,6 +23,9 @@ namespace hanse::engines {
 
 // What is known of a kind, tried and not hoped.
 struct Capabilities {
+  // It goes on from a last message of the assistant, when asked as
+  // write_request() asks. Never true of a kind that might answer a new turn.
+  bool continues_chat = false;
   // Each choice of a stream comes with a report of its own.
   bool reports_usage_per_choice = false;
   // How long the engine keeps an idle connection; ours must leave the pool
@@ -36,6 +39,10 @@ struct Ask {
   std::string_view upstream_model = {};
   // Spliced in for the client's own, or added; nothing leaves it as it is.
   std::optional<Tokens> output_limit = {};
+  // The answer as far as the client has it, escaped as in JSON: the engine is to
+  // go on from there. Empty: it answers from the beginning.
+  // Requires: may_be_continued(); of a chat, `continues_chat`.
+  std::string_view answer_so_far = {};
 };
 
 struct UpstreamHeader {
@@ -99,6 +106,13 @@ class Engine {
   Engine(const Engine&) = default;
   Engine& operator=(const Engine&) = default;
 };
+
+// Whether a question is such that an answer to it can be gone on with in the
+// middle: one answer, nothing that a new beginning would lose (tools, schemas,
+// probabilities), no last message of the assistant already. Reads the body, so
+// it is for when an answer has broken and not before.
+// Requires: `question` was read from `body`.
+bool may_be_continued(const answer::Question& question, std::string_view body);
 
 // The engine of that kind ("openai", "llama.cpp"), or nullptr. Lives for ever.
 const Engine* find_engine(std::string_view kind);

@@ -37,11 +37,25 @@ void splice_stream_with_usage(const Question& question, BodySplice& splice) {
   }
 }
 
+void splice_answer_so_far(const Question& question, const Ask& ask, BodySplice& splice) {
+  if (ask.answer_so_far.empty()) return;
+  if (question.dialect == Dialect::completion) {
+    const std::uint32_t quote = question.prompt_field.value.end - 1;
+    return splice.replace({quote, quote}, ask.answer_so_far);
+  }
+  std::string message = R"(,{"role":"assistant","content":")";
+  message.append(ask.answer_so_far).append("\"}");
+  const std::uint32_t bracket = question.messages_field.value.end - 1;
+  splice.replace({bracket, bracket}, message);
+}
+
 Status OpenAiDialect::write_request(const Question& question, std::string_view body, const Ask& ask,
                                     UpstreamRequest& out) const {
   BodySplice splice(question, body, out);
   splice_model_and_limit(question, ask, splice);
   if (question.stream) splice_stream_with_usage(question, splice);
+  splice_answer_so_far(question, ask, splice);
+  splice_own(question, ask, splice);
   splice.finish();
   out.path = openai_path(question.dialect);
   out.streamed = question.stream;

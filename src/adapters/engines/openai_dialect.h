@@ -24,6 +24,10 @@ void splice_model_and_limit(const answer::Question& question, const Ask& ask, Bo
 // see of it: what is not reported cannot be billed right.
 void splice_stream_with_usage(const answer::Question& question, BodySplice& splice);
 
+// Puts the answer so far behind the client's words: as a last message of the
+// assistant in a chat, at the end of the prompt in a completion.
+void splice_answer_so_far(const answer::Question& question, const Ask& ask, BodySplice& splice);
+
 // Which failure an error is by its status and the words that OpenAI, vLLM,
 // SGLang and the hosted APIs use. A 200 is judged by its words alone.
 answer::FailureReport classify_openai(const EngineError& error);
@@ -37,6 +41,10 @@ class OpenAiDialect : public Engine {
     return classify_openai(error);
   }
   [[nodiscard]] bool is_private_member(std::string_view) const override { return false; }
+
+ protected:
+  // What the kind must be told beside that.
+  virtual void splice_own(const answer::Question&, const Ask&, BodySplice&) const {}
 };
 
 }  // namespace hanse::engines

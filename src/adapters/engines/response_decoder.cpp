@@ -162,14 +162,15 @@ Step ResponseDecoder::next_of_events_end() {
 bool ResponseDecoder::is_repeated(const SseEvent& event) {
   if (event.id.empty() || ids_name_nothing_) return false;
   const Named named{fingerprint(event.id), fingerprint(event.data)};
-  for (const Named& before : recent_) {
+  if (recent_ == nullptr) recent_ = std::make_unique<std::array<Named, kNamedMax>>();
+  for (std::size_t i = 0; i < std::min(recent_next_, kNamedMax); ++i) {
+    const Named& before = (*recent_)[i];
     if (before.id != named.id) continue;
     // One id for other data: then equal data, too, are just said twice.
     ids_name_nothing_ = before.data != named.data;
     return !ids_name_nothing_;
   }
-  std::shift_right(recent_.begin(), recent_.end(), 1);
-  recent_.front() = named;
+  (*recent_)[recent_next_++ % kNamedMax] = named;
   return false;
 }
 

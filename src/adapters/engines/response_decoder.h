@@ -135,12 +135,14 @@ class ResponseDecoder {
   std::optional<Duration> retry_after_;
   SseSplitter splitter_;
   // Fingerprints of the last events that had an id: a duplicate has the id and
-  // the data of one of them.
+  // the data of one of them. Most engines give no ids and need no memory for it.
   struct Named {
     std::uint32_t id = 0;
     std::uint32_t data = 0;
   };
-  std::array<Named, 4> recent_{};
+  static constexpr std::size_t kNamedMax = 64;
+  std::unique_ptr<std::array<Named, kNamedMax>> recent_;
+  std::size_t recent_next_ = 0;    // events with an id so far
   bool ids_name_nothing_ = false;  // the site gives one id to several events
   std::string_view input_;
   // A whole reply or an error's body so far; an event that had to be joined.

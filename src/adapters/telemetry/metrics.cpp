@@ -21,8 +21,8 @@ using dispatch::Snapshot;
 
 constexpr unsigned kNano = 9;
 constexpr std::int64_t kMillisecond = 1'000'000;
-constexpr std::size_t kEnds = static_cast<std::size_t>(End::client_gone) + 1;
-constexpr std::size_t kFailures = static_cast<std::size_t>(answer::Failure::oversize) + 1;
+constexpr std::size_t kEnds = static_cast<std::size_t>(End::asked_to_wait) + 1;
+constexpr std::size_t kFailures = static_cast<std::size_t>(answer::kLastFailure) + 1;
 // How an attempt ended: a failure, `none` standing for answered; or cancelled.
 constexpr std::size_t kCancelled = kFailures;
 constexpr std::size_t kCircuits = 3;

@@ -41,6 +41,7 @@ std::string headline(End end) {
     case End::client_error: return "failed: the site found the request itself wrong";
     case End::cut: return "cut off in mid-answer, and the client was told so";
     case End::client_gone: return "the client left";
+    case End::asked_to_wait: return "refused: every permitted site asks to be left alone";
   }
   return "unknown";
 }
@@ -206,6 +207,12 @@ void print_reasons(Page& page) {
   }
 }
 
+// "answered (continued)": it went on with what an attempt before had begun.
+std::string outcome_text(const AttemptView& attempt) {
+  if (attempt.take_up == answer::TakeUp::anew) return words(attempt.outcome);
+  return fmt::format("{} ({})", words(attempt.outcome), to_string(attempt.take_up));
+}
+
 void print_attempts(Page& page) {
   if (page.view.attempts.empty()) {
     page.title("Attempts", "none: no site was contacted");
@@ -222,7 +229,7 @@ void print_attempts(Page& page) {
   for (const AttemptView& attempt : page.view.attempts) {
     const bool good = attempt.outcome == "answered";
     table.add({{attempt.site},
-               {words(attempt.outcome), good ? Style::good : Style::bad},
+               {outcome_text(attempt), good ? Style::good : Style::bad},
                {fmt::format("{} ({})", time_text(attempt.first_token),
                             to_string(attempt.predicted.first_token))},
                {fmt::format("{} ({})", time_text(attempt.per_token),

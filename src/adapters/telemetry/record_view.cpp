@@ -114,6 +114,8 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::full: return "it had as many requests as it may have";
     case Exclusion::Why::tried: return "it had been tried for this request";
     case Exclusion::Why::withdrawn: return "a new configuration had withdrawn it";
+    case Exclusion::Why::asked_to_wait: return "it had asked to be left alone for a while";
+    case Exclusion::Why::cannot_resume: return "its engine could not go on with the answer";
   }
   return "unknown";
 }
@@ -138,6 +140,7 @@ std::string how_it_failed(answer::Failure failure) {
     case Failure::client_request: return "found the request wrong";
     case Failure::error_event: return "reported an error in mid-answer";
     case Failure::oversize: return "answered more than our bounds allow";
+    case Failure::diverged: return "began another answer than the client was reading";
   }
   return "unknown";
 }
@@ -265,6 +268,7 @@ AttemptView attempt_view(const Record& record, const Snapshot& snapshot, std::si
   view.variant = snapshot.catalog.variants[variant].name;
   view.opened_at = attempt.opened_at.wall;
   view.outcome = outcome_of(record, index);
+  view.take_up = attempt.take_up;
   view.predicted = view_of(attempt.decision.best[0].prediction);
   view.first_token = attempt.first_token;
   view.per_token = time_per_token(attempt, record.choices);

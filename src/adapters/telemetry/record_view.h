@@ -21,10 +21,11 @@
 //            refusals: [{rule, requirement, facts: [...]}],
 //            variant, predicted: {first_token_ns, per_token_ns, cost, prompt_tokens,
 //            cached_tokens, output_tokens}, within_objective, reason}]
-//   attempts: [{number, site, supplier, variant, opened_at, outcome,
+//   rescue (continued, repeated; only of an answer that broke off and was gone on with)
+//   attempts: [{number, site, supplier, variant, opened_at, outcome, take_up,
 //            predicted: {...}, measured: {first_token_ns, per_token_ns, took_ns},
-//            limits: {connect_ns, first_token_ns, between_tokens_ns, whole_reply_ns,
-//            whole_ns},
+//            limits: {connect_ns, headers_ns, first_token_ns, whole_reply_ns,
+//            between_tokens_ns, rate_window_ns, rate_tokens, whole_ns},
 //            candidates, excluded: [{site, why}],
 //            tokens: {...}, tokens_estimated, tokens_contradicted, owed}]
 //   bill: {tokens: {prompt, cached_read, cache_write, output, reasoning},
@@ -34,7 +35,9 @@
 // open (not ended), passed_over, circuit_open, full, tried, not_asked (no site
 // was), refused (by the gate), no_offer. Its `reason` says why, in words.
 // Sites are in that order, then by predicted cost, then by name.
-// An attempt's `outcome` is answered, cancelled, open, or how it failed.
+// An attempt's `outcome` is answered, cancelled, open, or how it failed; its
+// `take_up` says whether it began anew, continued an answer that had broken off,
+// or repeated it for its remainder.
 #pragma once
 
 #include <cstdint>
@@ -96,6 +99,7 @@ struct AttemptView {
   std::string variant;
   WallTime opened_at;
   std::string outcome;  // "answered", "cancelled", "open", or how it failed
+  answer::TakeUp take_up = answer::TakeUp::anew;
   PredictionView predicted;
   std::optional<Duration> first_token;
   std::optional<Duration> per_token;

@@ -28,12 +28,55 @@ std::int64_t estimate_tokens(std::int64_t deltas, std::int64_t bytes) {
 
 }  // namespace
 
-Answer::Answer(Dialect dialect, std::int32_t choices, std::int32_t prompts)
+void Answer::Counts::add(const Delta& delta) {
+  if (delta.is_progress()) progress += 1;
+  if (!delta.text.empty() || !delta.refusal.empty()) text += 1;
+  if (!delta.reasoning.empty()) reasoning += 1;
+  text_bytes += static_cast<std::int64_t>(delta.text.size() + delta.refusal.size());
+  reasoning_bytes += static_cast<std::int64_t>(delta.reasoning.size());
+  tool_bytes += static_cast<std::int64_t>(delta.tool_calls.size() + delta.function_call.size());
+}
+
+void Answer::Counts::add(const Remainder& remainder) {
+  const auto bytes = static_cast<std::int64_t>(remainder.text.size());
+  progress += 1;
+  switch (remainder.kind) {
+    case Strand::Kind::text:
+    case Strand::Kind::refusal:
+      text += 1;
+      text_bytes += bytes;
+      return;
+    case Strand::Kind::reasoning:
+      reasoning += 1;
+      reasoning_bytes += bytes;
+      return;
+    case Strand::Kind::tool_name:
+    case Strand::Kind::tool_arguments:
+    case Strand::Kind::function_name:
+    case Strand::Kind::function_arguments: tool_bytes += bytes; return;
+  }
+}
+
+std::int64_t Answer::Counts::output_tokens() const {
+  return estimate_tokens(progress - reasoning, text_bytes + tool_bytes);
+}
+
+std::int64_t Answer::Counts::reasoning_tokens() const {
+  return estimate_tokens(reasoning, reasoning_bytes);
+}
+
+bool Answer::Counts::exceeds(std::int64_t tokens) const {
+  return progress > 2 * tokens + kDeltasForgiven &&
+         bytes() + tool_bytes > kBytesOfOneToken * (tokens + kDeltasForgiven);
+}
+
+Answer::Answer(Dialect dialect, std::int32_t choices, std::int32_t prompts, Keep keep)
     : dialect_(dialect),
       choices_(static_cast<std::uint32_t>(choices)),
       choices_per_prompt_(static_cast<std::uint32_t>(choices / prompts)) {
   HANSE_CHECK(choices >= 1 && static_cast<std::size_t>(choices) <= kChoicesMax);
   HANSE_CHECK(prompts >= 1 && choices % prompts == 0);
+  if (keep == Keep::transcript) transcript_.emplace();
 }
 
 Emission Answer::take(const Delta& delta) {
@@ -48,34 +91,83 @@ Emission Answer::take(const Delta& delta) {
       delta.is_progress() || delta.has_vendor_part || delta.finish != Finish::none;
   if (!says_something) return {};
 
+  attempt_begun_ = true;
+  attempt_.add(delta);
+  if (repeat_ != nullptr) return take_repeated(delta);
+  return forward(delta);
+}
+
+Emission Answer::forward(const Delta& delta) {
+  if (!delta.tool_calls.empty() || !delta.function_call.empty()) called_.set(delta.choice);
+  if (delta.finish == Finish::tool_calls && !called_[delta.choice] && !delta.has_vendor_part) {
+    contradicts_itself_ = true;
+    return {};
+  }
   Emission emission{.forward = true};
   if (dialect_ == Dialect::chat) {
     emission.drop_role = delta.has_role && begun_[delta.choice];
     emission.lead_with_role = !delta.has_role && !begun_[delta.choice];
   }
   begun_.set(delta.choice);
-  count(delta);
+  delivered_.add(delta);
+  if (transcript_) transcript_->add(delta);
+  note_finish(delta);
   return emission;
 }
 
-void Answer::count(const Delta& delta) {
-  if (delta.is_progress()) progress_deltas_ += 1;
-  if (!delta.text.empty() || !delta.refusal.empty()) text_deltas_ += 1;
-  if (!delta.reasoning.empty()) reasoning_deltas_ += 1;
-  text_bytes_ += static_cast<std::int64_t>(delta.text.size() + delta.refusal.size());
-  reasoning_bytes_ += static_cast<std::int64_t>(delta.reasoning.size());
-  tool_bytes_ += static_cast<std::int64_t>(delta.tool_calls.size() + delta.function_call.size());
+Emission Answer::take_repeated(const Delta& delta) {
+  switch (repeat_->take(delta)) {
+    case Repeat::Verdict::known: return {};
+    case Repeat::Verdict::fresh: return forward(delta);
+    case Repeat::Verdict::partly: break;
+    case Repeat::Verdict::diverged: diverged_ = true; return {};
+  }
+  for (const Remainder& remainder : repeat_->remainders()) {
+    delivered_.add(remainder);
+    transcript_->add(Piece{.kind = remainder.kind,
+                           .choice = remainder.choice,
+                           .index = remainder.index,
+                           .text = remainder.text});
+  }
+  note_finish(delta);
+  return {.remainder = true};
+}
+
+const std::vector<Remainder>& Answer::remainders() const {
+  static const std::vector<Remainder> none;
+  return repeat_ == nullptr ? none : repeat_->remainders();
+}
+
+void Answer::note_finish(const Delta& delta) {
   if (delta.finish == Finish::none) return;
   finished_.set(delta.choice);
   if (finish_ == Finish::none || finish_ == Finish::stop) finish_ = delta.finish;
 }
 
+void Answer::next_attempt(TakeUp how) {
+  HANSE_CHECK((how == TakeUp::anew) == begun_.none());
+  taken_up_ = how;
+  attempt_ = {};
+  tokens_before_ = how == TakeUp::continued ? delivered_.tokens() : 0;
+  repeat_ = how == TakeUp::repeated ? std::make_unique<Repeat>(*transcript_) : nullptr;
+  attempt_begun_ = diverged_ = contradicts_itself_ = engine_done_ = unasked_ = false;
+  reported_.reset();
+  lacks_prompt_ = lacks_output_ = false;
+  choices_reported_.reset();
+  prompts_reported_.reset();
+}
+
+Resumable Answer::resumable() const {
+  if (begun_.none() || !transcript_ || transcript_->lost()) return Resumable::no;
+  const bool is_one_open_text = choices_ == 1 && finished_.none() && transcript_->is_plain_text();
+  if (!is_one_open_text) return Resumable::by_repeating;
+  return dialect_ == Dialect::completion ? Resumable::by_appending : Resumable::by_continuing;
+}
+
 void Answer::engine_done() { engine_done_ = true; }
 
 bool Answer::exceeds(Tokens most) const {
-  const std::int64_t tokens = most.count();
-  return progress_deltas_ > 2 * tokens + kDeltasForgiven &&
-         text_bytes() + tool_bytes_ > kBytesOfOneToken * (tokens + kDeltasForgiven);
+  return delivered_.exceeds(most.count()) || attempt_.exceeds(most.count());
 }
 
 void Answer::end_at_limit() {
@@ -129,26 +221,48 @@ void Answer::add_report(const Usage& usage, std::uint32_t choice) {
 
 Usage Answer::usage(Tokens prompt_estimate) const {
   const bool reports_missing = choices_reported_.any() && (begun_ & ~choices_reported_).any();
-  if (!reported_ || reports_missing) return estimate(prompt_estimate);
+  if (!reported_ || reports_missing) return estimate(reading(prompt_estimate), attempt_);
   Usage usage = *reported_;
   if (lacks_prompt_ || lacks_output_) fill_in(usage, prompt_estimate);
   usage.contradicted = usage.contradicted || unasked_ || contradicts_text(usage);
   return usage;
 }
 
-Usage Answer::estimate(Tokens prompt_estimate) const {
+Usage Answer::billed(Tokens prompt_estimate) const {
+  if (taken_up_ == TakeUp::anew) return usage(prompt_estimate);
+  if (taken_up_ == TakeUp::repeated) {
+    // A whole repeat is the answer, as if it had been the only attempt.
+    return complete() && reported_ ? usage(prompt_estimate) : estimate(prompt_estimate, delivered_);
+  }
+  if (!reported_) return estimate(prompt_estimate, delivered_);
+  Usage billed = usage(prompt_estimate);
+  Tokens surplus(tokens_before_);
+  for (const TokenKind kind : {TokenKind::prompt, TokenKind::cache_write, TokenKind::cached_read}) {
+    const Tokens less = std::min(surplus, billed.tokens[kind]);
+    billed.tokens[kind] -= less;
+    surplus -= less;
+  }
+  billed.tokens[TokenKind::output] += Tokens(tokens_before_);
+  billed.estimated = true;
+  return billed;
+}
+
+// What the attempt had to read: of an answer that it continues, that too.
+Tokens Answer::reading(Tokens prompt_estimate) const {
+  return prompt_estimate + Tokens(tokens_before_);
+}
+
+Usage Answer::estimate(Tokens prompt_estimate, const Counts& counts) {
   Usage usage;
   usage.estimated = true;
-  const std::int64_t other_deltas = progress_deltas_ - reasoning_deltas_;
   usage.tokens[TokenKind::prompt] = prompt_estimate;
-  usage.tokens[TokenKind::output] =
-      Tokens(estimate_tokens(other_deltas, text_bytes_ + tool_bytes_));
-  usage.tokens[TokenKind::reasoning] = Tokens(estimate_tokens(reasoning_deltas_, reasoning_bytes_));
+  usage.tokens[TokenKind::output] = Tokens(counts.output_tokens());
+  usage.tokens[TokenKind::reasoning] = Tokens(counts.reasoning_tokens());
   return usage;
 }
 
 void Answer::fill_in(Usage& usage, Tokens prompt_estimate) const {
-  const Usage counted = estimate(prompt_estimate);
+  const Usage counted = estimate(reading(prompt_estimate), attempt_);
   for (const TokenKind kind : kAllTokenKinds) {
     const bool generated = kind == TokenKind::output || kind == TokenKind::reasoning;
     if (generated ? lacks_output_ : lacks_prompt_) usage.tokens[kind] = counted.tokens[kind];
@@ -159,14 +273,23 @@ void Answer::fill_in(Usage& usage, Tokens prompt_estimate) const {
 bool Answer::contradicts_text(const Usage& usage) const {
   const std::int64_t output = usage.tokens[TokenKind::output].count();
   const std::int64_t generated = output + usage.tokens[TokenKind::reasoning].count();
-  const std::int64_t bytes = text_bytes();
+  const std::int64_t bytes = attempt_.bytes();
   if (bytes > 0 && generated == 0) return true;
   if (bytes > (generated + 1) * kTokenBytesMax) return true;
-  const std::int64_t deltas = text_deltas_ + reasoning_deltas_;
+  const std::int64_t deltas = attempt_.text + attempt_.reasoning;
   if (deltas >= kDeltasToJudge && generated < deltas / 2) return true;
   // Tool calls and hidden reasoning are tokens without text here.
-  if (tool_bytes_ > 0) return false;
+  if (attempt_.tool_bytes > 0) return false;
   return output > bytes + kUnseenTokensPerChoice * static_cast<std::int64_t>(choices_);
+}
+
+std::string_view to_string(TakeUp how) {
+  switch (how) {
+    case TakeUp::anew: return "anew";
+    case TakeUp::continued: return "continued";
+    case TakeUp::repeated: return "repeated";
+  }
+  return "unknown";
 }
 
 std::string_view to_string(Finish finish) {

@@ -21,6 +21,7 @@ std::string_view to_string(Failure failure) {
     case Failure::client_request: return "client_request";
     case Failure::error_event: return "error_event";
     case Failure::oversize: return "oversize";
+    case Failure::diverged: return "diverged";
   }
   return "unknown";
 }

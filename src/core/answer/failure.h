@@ -31,7 +31,10 @@ enum class Failure : std::uint8_t {
   client_request,    // 400, 422: the site says that the request is wrong
   error_event,       // an error in mid-stream
   oversize,          // an answer past our bounds
+  diverged,          // a repeat told another answer than the client has begun to read
 };
+
+inline constexpr Failure kLastFailure = Failure::diverged;
 
 std::string_view to_string(Failure failure);
 

@@ -31,7 +31,8 @@ struct Model {
 struct Variant {
   std::string name;  // "<model>/<variant>", unique
   ModelId model;
-  std::string precision;  // as its publisher names it, say "q4_k_m" or "bf16"
+  std::string precision;     // as its publisher names it, say "q4_k_m" or "bf16"
+  Tokens context_tokens{0};  // of this variant where it is served; 0: the model's
 };
 
 // What a request must feel like. Objectives steer placement; the time limit
@@ -70,6 +71,12 @@ struct Catalog {
   Table<AliasId, Alias> aliases;
   Table<ClassId, LatencyClass> classes;
   Table<PriceBookId, PriceBook> price_books;
+
+  // How much prompt and output together a variant takes.
+  [[nodiscard]] Tokens context_of(VariantId variant) const {
+    const Variant& row = variants[variant];
+    return row.context_tokens > Tokens(0) ? row.context_tokens : models[row.model].context_tokens;
+  }
 };
 
 }  // namespace hanse::catalog

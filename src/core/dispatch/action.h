@@ -35,7 +35,8 @@ struct OpenAttempt {
   std::uint8_t attempt = 0;
   gate::Permit permit;
   OfferId offer;
-  Tokens output_limit;
+  answer::TakeUp take_up = answer::TakeUp::anew;
+  Tokens output_limit;  // of what is asked now: less, when an answer is continued
   AttemptLimits limits;
 };
 
@@ -45,7 +46,7 @@ struct CancelAttempt {
   std::uint8_t attempt = 0;
 };
 
-// Of the attempt's output, this many tokens may have left in all.
+// Of the output for the client, of all attempts, this many tokens may have left.
 struct Release {
   RequestRef request;
   std::uint8_t attempt = 0;

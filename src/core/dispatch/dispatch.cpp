@@ -15,11 +15,6 @@ limits::Level level_of(const ledger::BudgetScope& scope, ledger::BudgetLine line
   return line == scope.project ? limits::Level::project : limits::Level::tenant;
 }
 
-// Requires: an offer was chosen.
-fleet::SiteLine line_of(const World& world, const placement::Decision& decision) {
-  return world.line(world.snapshot->fleet.offers[decision.chosen].site);
-}
-
 }  // namespace
 
 Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& ports,
@@ -117,13 +112,13 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
     return refuse(request, End::refused_by_law, {.request = request.ref, .retry_after = {}}, now);
 
   if (!admit(request, now)) return;
-  const placement::Decision decision = place(request, request.record.excluded, now);
+  const placement::Decision decision = place(request, {}, request.record.excluded, now);
   if (!decision.chosen.valid()) {
     return refuse(request, end_without_site(request),
                   {.request = request.ref, .retry_after = retry_after(request, now)}, now);
   }
   if (!hold(request, now)) return give_slot_back(line_of(world, decision));
-  if (!open_attempt(request, decision, now)) try_next_site(request, answer::Failure::none, now);
+  if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
 }
 
 bool Dispatch::admit(Request& request, Instant now) {
@@ -186,115 +181,6 @@ void Dispatch::recall_overdrawn(const ledger::BudgetScope& scope) {
   }
 }
 
-placement::Decision Dispatch::place(Request& request, Exclusions& excluded, Instant now) {
-  // Ends, for a site that gives no leave is full and left out from then on.
-  while (true) {
-    const placement::Decision decision = decide(request, excluded, now);
-    if (!decision.chosen.valid()) return decision;
-    const fleet::SiteLine line = line_of(*request.world, decision);
-    if (take_slot(line)) return decision;
-    HANSE_CHECK(slots_.full().contains(line.value()));
-  }
-}
-
-bool Dispatch::take_slot(fleet::SiteLine site) {
-  if (!slots_.take(site)) return false;
-  ++attempts_at_[site.value()];
-  return true;
-}
-
-void Dispatch::give_slot_back(fleet::SiteLine site) {
-  HANSE_CHECK(attempts_at_[site.value()] > 0);
-  --attempts_at_[site.value()];
-  slots_.give_back(site);
-}
-
-placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Instant now) {
-  World& world = *request.world;
-  allowed_.assign(request.permitted);
-  const auto exclude = [&](SiteId site, Exclusion::Why why) {
-    allowed_.erase(site.value());
-    (void)excluded.try_push({.site = site, .why = why});
-  };
-  excluded.clear();
-  for (const AttemptRecord& attempt : request.record.attempts) {
-    if (allowed_.contains(attempt.site.value())) exclude(attempt.site, Exclusion::Why::tried);
-  }
-  if (request.world != world_) {
-    request.permitted.for_each([&](std::size_t i) {
-      const SiteId site(i);
-      if (allowed_.contains(i) && !still_offers(world, site)) {
-        exclude(site, Exclusion::Why::withdrawn);
-      }
-    });
-  }
-  const auto is_allowed = [&](SiteId site) {
-    return site.valid() && allowed_.contains(site.value());
-  };
-  health_.unsound().for_each([&](std::size_t i) {
-    const fleet::SiteLine line(i);
-    const SiteId site = world.site(line);
-    if (is_allowed(site) && !health_.available(line, now.monotonic)) {
-      exclude(site, Exclusion::Why::circuit_open);
-    }
-  });
-  slots_.full().for_each([&](std::size_t i) {
-    const SiteId site = world.site(fleet::SiteLine(i));
-    if (is_allowed(site)) exclude(site, Exclusion::Why::full);
-  });
-  return world.placement.decide(request.demand, allowed_, now);
-}
-
-bool Dispatch::still_offers(const World& before, SiteId site) const {
-  const SiteId now = world_->site(before.line(site));
-  return now.valid() && !world_->snapshot->fleet.sites[now].retired;
-}
-
-bool Dispatch::open_attempt(Request& request, const placement::Decision& decision, Instant now) {
-  World& world = *request.world;
-  const fleet::Offer& offer = world.snapshot->fleet.offers[decision.chosen];
-  const fleet::SiteLine line = world.line(offer.site);
-  // Asked again for each attempt: a certificate may have ended meanwhile.
-  const std::optional<gate::Permit> permit =
-      world.gate.permit(request.question(), offer.site, now.wall);
-  if (!permit) {
-    request.permitted.erase(offer.site.value());
-    give_slot_back(line);
-    return false;
-  }
-
-  AttemptRecord& attempt = request.record.attempts.push({});
-  attempt.opened_at = now;
-  attempt.site = offer.site;
-  attempt.decision = decision;
-  attempt.excluded = request.record.excluded;
-  attempt.limits =
-      limits_of_attempt(world.snapshot->catalog.classes[request.record.latency_class],
-                        world.snapshot->fleet.links[offer.site.value()],
-                        decision.best[0].prediction, elapsed(now.monotonic, request.deadline),
-                        request.permitted.count() > request.record.attempts.size() &&
-                            request.record.attempts.size() < options_.attempts_max);
-
-  request.state = State::waiting;
-  request.may_leave = request.has_left = Tokens(0);
-  request.trial = health_.sent(line, now);
-  world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
-  count_in_newest_world(request);
-  append(ledger::AttemptOpened{.request = request.record.number,
-                               .attempt = request.attempt_number(),
-                               .payable = world.payables[offer.site.value()],
-                               .prices = offer.prices,
-                               .tokens_max = most_tokens(request.record)},
-         now);
-  emit(OpenAttempt{.request = request.ref,
-                   .attempt = request.attempt_index(),
-                   .permit = *permit,
-                   .offer = decision.chosen,
-                   .output_limit = request.record.output_limit,
-                   .limits = attempt.limits});
-  return true;
-}
-
 void Dispatch::first_token(const FirstToken& event, Instant now) {
   Request* request = find(event.request, event.attempt);
   if (request == nullptr || request->state != State::waiting) return;
@@ -307,7 +193,9 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
   if (request->twin) request->twin->first_token(*world_, *attempt.first_token, now.monotonic);
-  if (request->record.streamed) raise_watermark(*request, Tokens(0), now);
+  if (!request->record.streamed) return;
+  request->delivered = true;
+  raise_watermark(*request, request->output, now);
 }
 
 void Dispatch::progressed(const Progressed& event, Instant now) {
@@ -321,107 +209,6 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
   }
 }
 
-void Dispatch::raise_watermark(Request& request, Tokens output, Instant now) {
-  const TokenCounts most = most_tokens(request.record);
-  const Tokens output_most = most[TokenKind::output];
-  const Tokens may_leave = std::min(output + kWatermarkStep, output_most);
-  if (may_leave > request.may_leave) {
-    ledger::Progress progress;
-    // How long the prompt is says the engine, at the end: nothing is known of it
-    // until then but its bound.
-    progress.may_leave[TokenKind::prompt] = most[TokenKind::prompt];
-    // What came in one burst past the mark has been held back until now, all of
-    // it; the driver says what has left.
-    progress.confirmed[TokenKind::output] = request.has_left;
-    progress.may_leave[TokenKind::output] = may_leave;
-    append(ledger::Watermark{.request = request.record.number,
-                             .attempt = request.attempt_number(),
-                             .tenant = progress,
-                             .supplier = progress},
-           now);
-  }
-  request.may_leave = may_leave;
-  // An engine may split its tokens into more deltas than it may bill for;
-  // nothing more is owed for those, so nothing holds them back.
-  const Tokens release = may_leave == output_most ? kNoTokenLimit : may_leave;
-  emit(Release{.request = request.ref, .attempt = request.attempt_index(), .output = release});
-}
-
-namespace {
-
-Usage usage_of(const Request& request, const Usage& reported) {
-  const OfferId offer = request.record.attempts.back().decision.chosen;
-  return bounded(reported, request.tenant_prices,
-                 request.world->snapshot->fleet.offers[offer].prices);
-}
-
-}  // namespace
-
-void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
-  Request* found = find(event.request, event.attempt);
-  if (found == nullptr) return;
-  Request& request = *found;
-  const Usage usage = usage_of(request, event.usage);
-  const bool delivered = request.state == State::answering && request.record.streamed;
-  close_attempt(request, event.failure, usage, event.paused, now);
-
-  if (event.failure == answer::Failure::none) {
-    request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
-    settle(request, ledger::Outcome::completed, usage, now);
-    return end(request, End::answered, Finish{request.ref}, now);
-  }
-  if (delivered) {
-    settle(request, ledger::Outcome::cut, usage, now);
-    const bool time_is_over =
-        ended_by_deadline(request.record, event.failure, request.deadline, now.monotonic);
-    return end(request, time_is_over ? End::out_of_time : End::cut,
-               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure},
-               now);
-  }
-  if (is_clients_fault(event.failure)) {
-    release_hold(request, ledger::Outcome::failed, now);
-    return end(request, End::client_error,
-               Refuse{.request = request.ref, .retry_after = {}, .last_failure = event.failure},
-               now);
-  }
-  try_next_site(request, event.failure, now);
-}
-
-void Dispatch::try_next_site(Request& request, answer::Failure last_failure, Instant now) {
-  const auto give_up = [&](End why) {
-    release_hold(request, ledger::Outcome::failed, now);
-    end(request, why,
-        Refuse{.request = request.ref, .retry_after = {}, .last_failure = last_failure}, now);
-  };
-  if (now.monotonic >= request.deadline) return give_up(End::out_of_time);
-  if (request.record.attempts.size() >= options_.attempts_max) return give_up(End::attempts_failed);
-  // Ends, for a site that may not be asked any more is not decided for again.
-  while (true) {
-    const placement::Decision decision = place(request, request.record.excluded, now);
-    if (!decision.chosen.valid()) return give_up(End::attempts_failed);
-    if (open_attempt(request, decision, now)) return;
-  }
-}
-
-void Dispatch::client_gone(const ClientGone& event, Instant now) {
-  Request* found = find(event.request);
-  if (found == nullptr) return;
-  Request& request = *found;
-  emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
-  const bool began = request.state == State::answering;
-  const Usage usage = began ? usage_of(request, event.usage) : Usage{};
-  close_attempt(request, answer::Failure::none, usage, event.paused, now,
-                ledger::Outcome::cancelled);
-  // Of a whole answer nothing has gone out: the site is owed for it, but the
-  // tenant pays for what it got.
-  if (began && request.record.streamed) {
-    settle(request, ledger::Outcome::cancelled, usage, now);
-  } else {
-    release_hold(request, ledger::Outcome::cancelled, now);
-  }
-  end(request, End::client_gone, Forget{request.ref}, now);
-}
-
 // --- Sites and snapshots ---------------------------------------------------
 
 void Dispatch::site_reported(const SiteReported& event, Instant now) {
@@ -430,15 +217,18 @@ void Dispatch::site_reported(const SiteReported& event, Instant now) {
 }
 
 void Dispatch::woke(Instant now) {
-  if (now.monotonic < next_probe_) {
-    emit(WakeAt{next_probe_});
-    return;
-  }
+  end_pauses(now);
+  if (now.monotonic < next_probe_) return wake_at_next();
+  waits_.tidy(now.monotonic);
   world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
     if (!row.retired) emit(Probe{site});
   });
   next_probe_ = now.monotonic + options_.probe_every;
-  emit(WakeAt{next_probe_});
+  wake_at_next();
+}
+
+void Dispatch::wake_at_next() {
+  emit(WakeAt{pauses_.empty() ? next_probe_ : std::min(next_probe_, pauses_.front().until)});
 }
 
 void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
@@ -464,8 +254,8 @@ Request* Dispatch::find(RequestRef ref) {
 
 Request* Dispatch::find(RequestRef ref, std::uint8_t attempt) {
   Request* request = find(ref);
-  if (request == nullptr || request->attempt_index() != attempt) return nullptr;
-  return request;
+  if (request == nullptr || !request->attempt_is_open()) return nullptr;
+  return request->attempt_index() == attempt ? request : nullptr;
 }
 
 const Request& Dispatch::get(RequestRef ref) const {

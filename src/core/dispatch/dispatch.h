@@ -8,25 +8,27 @@
 //            Arrived
 //               |            no permit, no budget, no site
 //            [deciding] --------------------------------> Refuse
-//               | OpenAttempt
-//               v            AttemptEnded(failure)
-//           [waiting] ---------------------------> [deciding], without it
-//               | FirstToken
-//               v            AttemptEnded(failure)
-//          [answering] --------------------------> Refuse (an error event)
-//               | AttemptEnded(none)
-//               v
+//               | OpenAttempt      ^
+//               v                  | AttemptEnded(failure): anew
+//           [waiting] -------------+<--------------------- [pausing]
+//               | FirstToken       |                           ^
+//               v                  | AttemptEnded(failure):    | no site is left
+//          [answering] ------------+ continued or repeated     | but one that may
+//               | AttemptEnded(none)                           | do better soon
+//               v                  nothing helps: Refuse, as a status or an error event
 //            Finish
 //
 // Before the first byte nothing is visible to the client, so another site may
-// begin anew. After it the answer's remainder would have to continue what was
-// delivered; until that is known how, the loss is told as an error.
+// begin anew. After it the next attempt goes on from what was delivered, at an
+// engine that is known to do so, or repeats the answer for its remainder; see
+// answer::TakeUp. What follows from which failure stands in failure_table.h.
 //
 // Plain state: no I/O, no clock, no threads. Bounded by `requests_max`.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,7 @@
 #include "core/fleet/health.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/site_slots.h"
+#include "core/fleet/wait_book.h"
 #include "core/ledger/budget.h"
 #include "core/ledger/hold_book.h"
 #include "core/ledger/ledger.h"
@@ -126,16 +129,38 @@ class Dispatch {
   // Sets aside the most the request can cost; false when it has been refused.
   bool hold(Request& request, Instant now);
   void recall_overdrawn(const ledger::BudgetScope& scope);
-  // Chooses among the sites that are permitted, work, have room and have not
-  // been tried; says which were left out. A site that is chosen has given leave
-  // for an attempt, which is made or given back.
-  placement::Decision place(Request& request, Exclusions& excluded, Instant now);
-  placement::Decision decide(Request& request, Exclusions& excluded, Instant now);
+  // What the next attempt needs of a site.
+  struct Wanted {
+    VariantId variant = {};   // not valid: any of the alias
+    bool again = false;       // sites that failed in passing count as well
+    bool continuing = false;  // its engine must go on from a last message
+  };
+  // Chooses among the sites that are permitted, work, have room, have not been
+  // tried, and are as wanted; says which were left out. A site that is chosen has
+  // given leave for an attempt, which is made or given back.
+  placement::Decision place(Request& request, const Wanted& wanted, Exclusions& excluded,
+                            Instant now);
+  placement::Decision decide(Request& request, const Wanted& wanted, Exclusions& excluded,
+                             Instant now);
+  // Requires: an offer was chosen.
+  static fleet::SiteLine line_of(const World& world, const placement::Decision& decision);
   bool take_slot(fleet::SiteLine site);
   void give_slot_back(fleet::SiteLine site);
   // False when its site may not be asked any more; then its slot is free again.
-  bool open_attempt(Request& request, const placement::Decision& decision, Instant now);
-  void try_next_site(Request& request, answer::Failure last_failure, Instant now);
+  bool open_attempt(Request& request, const placement::Decision& decision, answer::TakeUp take_up,
+                    Instant now);
+  // After an attempt that failed: the next one, now or in a while, or the end.
+  void go_on(Request& request, Instant now);
+  // An attempt as wanted, when there is a site for one; likewise those below.
+  bool attempt_at(Request& request, const Wanted& wanted, answer::TakeUp take_up, Instant now);
+  bool begin_anew(Request& request, bool again, Instant now);
+  bool rescue(Request& request, bool again, Instant now);
+  // When a site that failed in passing may be asked once more, if that is soon.
+  [[nodiscard]] std::optional<MonotonicTime> worth_waiting_for(const Request& request,
+                                                               Instant now) const;
+  void end_pauses(Instant now);
+  void wake_at_next();
+  void give_up(Request& request, End why, Instant now);
   void raise_watermark(Request& request, Tokens output, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
   // of the site.
@@ -177,6 +202,7 @@ class Dispatch {
   fleet::SiteSlots& slots_;
   ledger::HoldBook holds_;
   fleet::HealthBook health_;
+  fleet::WaitBook waits_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
@@ -189,6 +215,14 @@ class Dispatch {
   std::vector<Action> overflow_;  // what did not fit, in order
   std::size_t overflow_begin_ = 0;
   MonotonicTime next_probe_;
+  // Requests that wait for a site, a heap by time. One that has gone on or ended
+  // is passed over when its time comes.
+  struct Pause {
+    MonotonicTime until;
+    RequestRef request;
+  };
+  static bool later(const Pause& a, const Pause& b);
+  std::vector<Pause> pauses_;
 };
 
 }  // namespace hanse::dispatch

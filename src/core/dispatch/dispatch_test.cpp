@@ -90,7 +90,7 @@ TEST(Dispatch, AStreamThatMayHaveNoOutputIsLetGoToo) {
   request.streamed = true;
   request.output_limit = Tokens(0);
   desk.tell(request);
-  EXPECT_THAT(desk.first_token(request.request), ElementsAre("release all"));
+  EXPECT_THAT(desk.first_token(request.request), ElementsAre("watermark 0 of 0", "release all"));
 }
 
 TEST(Dispatch, CostAboveTheHoldIsOurs) {
@@ -279,9 +279,9 @@ TEST(Dispatch, WhenAllPermittedSitesHaveFailedTheHoldIsReleased) {
   const Arrived request = desk.request("acme", "personal; subjects=EU");
   desk.tell(request);
   desk.ends(request.request, 0, Failure::unreachable);
-  EXPECT_THAT(desk.ends(request.request, 1, Failure::rate_limited),
+  EXPECT_THAT(desk.ends(request.request, 1, Failure::bad_answer),
               ElementsAre("attempt_closed failed 0", "hold_released failed",
-                          "refuse attempts_failed rate_limited"));
+                          "refuse attempts_failed bad_answer again in 1 s"));
   EXPECT_EQ(desk.owes("acme"), 0);
 }
 
@@ -390,8 +390,8 @@ TEST(Dispatch, WhatWentWrongLastIsToldAlsoWhenTheNextSiteMayNotBeAskedAnyMore) {
   const Arrived request = desk.request();
   EXPECT_EQ(desk.tell(request).back(), "open_attempt hamburg/small/q4");
   desk.pass(seconds(20));
-  EXPECT_EQ(desk.ends(request.request, 0, Failure::server_error).back(),
-            "refuse attempts_failed server_error");
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::bad_answer).back(),
+            "refuse attempts_failed bad_answer");
 }
 
 // --- Late news --------------------------------------------------------------

@@ -29,7 +29,8 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
       .had_first_token = had_first_token,
       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
       .decoding = decoding,
-      .paused = std::clamp(paused, Duration(), decoding)};
+      .paused = std::clamp(paused, Duration(), decoding),
+      .silent_for = failure == answer::Failure::silent ? attempt.ended : std::nullopt};
   world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
                                 ending, now.monotonic);
   if (request.twin) request.twin->ended(*world_, ending, now.monotonic);
@@ -86,24 +87,37 @@ void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now
 End Dispatch::end_without_site(const Request& request) const {
   // Not by the exclusions of the record, of which there may be more than are
   // kept.
-  End why = End::sites_unavailable;
-  slots_.full().for_each([&](std::size_t i) {
-    const SiteId site = request.world->site(fleet::SiteLine(i));
-    if (site.valid() && request.permitted.contains(site.value())) why = End::at_capacity;
-  });
-  return why;
+  const auto any_permitted = [&](const BitSet& lines) {
+    bool any = false;
+    lines.for_each([&](std::size_t i) {
+      const SiteId site = request.world->site(fleet::SiteLine(i));
+      any = any || (site.valid() && request.permitted.contains(site.value()));
+    });
+    return any;
+  };
+  if (any_permitted(slots_.full())) return End::at_capacity;
+  return any_permitted(waits_.waiting()) ? End::asked_to_wait : End::sites_unavailable;
 }
 
 std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {
-  // The earliest moment at which one of the excluded sites may be asked.
+  // The earliest moment at which a permitted site may be asked, of those that
+  // cannot be now.
   std::optional<Duration> earliest;
-  for (const Exclusion& exclusion : request.record.excluded) {
-    const auto& health = health_.of(request.world->line(exclusion.site));
-    const Duration wait = exclusion.why == Exclusion::Why::circuit_open
-                              ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
-                              : seconds(1);
-    earliest = std::min(earliest.value_or(wait), wait);
-  }
+  const auto consider = [&](SiteId site, bool is_full) {
+    const fleet::SiteLine line = request.world->line(site);
+    const auto wait = waits_.until(line, now.monotonic);
+    const bool is_open = !health_.available(line, now.monotonic);
+    if (!wait && !is_open && !is_full) return;
+    MonotonicTime at = now.monotonic + seconds(1);
+    if (wait) at = std::max(at, *wait);
+    if (is_open) at = std::max(at, health_.of(line).open_until);
+    const Duration left = elapsed(now.monotonic, at);
+    earliest = std::min(earliest.value_or(left), left);
+  };
+  request.permitted.for_each([&](std::size_t i) {
+    const SiteId site(i);
+    consider(site, slots_.full().contains(request.world->line(site).value()));
+  });
   return earliest;
 }
 

@@ -12,7 +12,7 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "base/usage.h"
-#include "core/answer/delta.h"
+#include "core/answer/answer.h"
 #include "core/dispatch/snapshot.h"
 #include "core/fleet/health_news.h"
 #include "core/gate/labels.h"
@@ -55,8 +55,10 @@ struct FirstToken {
 struct Progressed {
   RequestRef request;
   std::uint8_t attempt = 0;
-  Tokens output{0};  // so far, counted in deltas
-  Tokens left{0};    // of those, what has been sent to the client
+  // Counted in deltas for the client, of all attempts: what came, and of that
+  // what has been sent on.
+  Tokens output{0};
+  Tokens left{0};
 };
 
 struct AttemptEnded {
@@ -65,6 +67,12 @@ struct AttemptEnded {
   answer::Failure failure = answer::Failure::none;
   // What the attempt used, as far as it is known.
   Usage usage;
+  // What the client's answer has used over all attempts: what it pays for.
+  Usage billed = {};
+  // As in Progressed, by now.
+  Tokens output{0};
+  // How what the client has could be gone on with.
+  answer::Resumable resumable = answer::Resumable::no;
   // Since the first token, how long the site was not read from because the
   // client took nothing.
   Duration paused{};
@@ -77,6 +85,7 @@ struct ClientGone {
   RequestRef request;
   // What the attempt under way has used so far, counted here.
   Usage usage;
+  Usage billed = {};  // as in AttemptEnded
   Duration paused{};  // as in AttemptEnded
 };
 

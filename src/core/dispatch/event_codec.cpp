@@ -14,7 +14,7 @@
 namespace hanse::dispatch {
 namespace {
 
-constexpr auto kLastFailure = answer::Failure::oversize;
+using answer::kLastFailure;
 
 void write(RequestRef request, WireWriter& out) {
   out.varint(request.slot);
@@ -56,18 +56,23 @@ struct EventWriter {
     write(left, out);
   }
   void operator()(const AttemptEnded& event) const {
-    const auto& [request, attempt, failure, usage, paused, retry_after] = event;
+    const auto& [request, attempt, failure, usage, billed, output, resumable, paused, retry_after] =
+        event;
     write(request, out);
     out.byte(attempt);
     write_enum(failure, out);
     write(usage, out);
+    write(billed, out);
+    write(output, out);
+    write_enum(resumable, out);
     write(paused, out);
     write(retry_after, out);
   }
   void operator()(const ClientGone& event) const {
-    const auto& [request, usage, paused] = event;
+    const auto& [request, usage, billed, paused] = event;
     write(request, out);
     write(usage, out);
+    write(billed, out);
     write(paused, out);
   }
   void operator()(const SiteReported& event) const {
@@ -116,12 +121,16 @@ struct EventReader {
     event.attempt = in.byte();
     read_enum(event.failure, kLastFailure, in);
     read(event.usage, in);
+    read(event.billed, in);
+    read(event.output, in);
+    read_enum(event.resumable, answer::Resumable::by_appending, in);
     read(event.paused, in);
     read(event.retry_after, in);
   }
   void operator()(ClientGone& event) const {
     read(event.request, in);
     read(event.usage, in);
+    read(event.billed, in);
     read(event.paused, in);
   }
   void operator()(SiteReported& event) const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/dispatch/failure_table.h"
+
 namespace hanse::dispatch {
 
 TokenCounts most_tokens(const Record& record) {
@@ -46,55 +48,57 @@ Money most_it_can_cost(const Record& record, const TokenPrices& prices) {
   return std::min(sum.rounded(), kMost - Money(1)) + Money(1);
 }
 
-AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
-                                const placement::Prediction& prediction, Duration left,
-                                bool others_left) {
-  const auto within = [&](Duration limit) { return std::min(limit, left); };
-  const Duration first_token =
-      within(std::max({seconds(5), latency_class.first_token * 2, prediction.first_token * 4}));
+AttemptLimits limits_of_attempt(const Outlook& outlook) {
+  constexpr Tokens kRateTokens{16};
+  constexpr std::int64_t kSlowerThanExpected = 8;
+  const auto& [latency_class, link, prediction, spread, output_limit, left, others_left] = outlook;
+  const auto within = [&](Duration limit) { return std::min(limit, outlook.left); };
+  const Duration expected = prediction.first_token;
+  const Duration twice = milliseconds(250) + expected * 2;
+  Duration first_token = std::max(twice, milliseconds(250) + expected + spread * 4);
+  first_token = std::min(first_token, std::max({seconds(5), latency_class.first_token * 2, twice}));
+  Duration between_tokens =
+      std::max({seconds(2), latency_class.per_token * 10, prediction.per_token * 10});
+  const Duration pace = std::max(latency_class.per_token, prediction.per_token);
+  Duration rate_window = std::max(seconds(5), pace * (kRateTokens.count() * kSlowerThanExpected));
+  if (!others_left) {
+    first_token = std::max({first_token, seconds(5), latency_class.first_token * 2, expected * 4});
+    between_tokens = std::max(between_tokens, seconds(5));
+    rate_window = rate_window * 4;
+  }
+  first_token = within(first_token);
+  // Tokens and times have bounds that keep this within 63 bits' range.
+  const __int128 decoding = static_cast<__int128>(pace.count()) * 4 * output_limit.count();
+  const Duration whole_reply =
+      first_token +
+      Duration(static_cast<std::int64_t>(std::min<__int128>(decoding, outlook.left.count())));
   return {
-      .connect = within(std::max(seconds(1), link.round_trip * 8)),
+      .connect = std::min(first_token, std::max(seconds(1), link.round_trip * 8)),
+      .headers = first_token,
       .first_token = first_token,
-      .between_tokens =
-          within(std::max({seconds(5), latency_class.per_token * 10, prediction.per_token * 10})),
-      .whole_reply = others_left ? std::max(first_token, left / 2) : left,
+      .whole_reply = others_left ? std::min(whole_reply, std::max(first_token, left / 2)) : left,
+      .between_tokens = within(between_tokens),
+      .rate_window = within(rate_window),
+      .rate_tokens = kRateTokens,
       .whole = left,
   };
 }
 
-bool is_clients_fault(answer::Failure failure) {
-  switch (failure) {
-    case answer::Failure::client_request:
-    case answer::Failure::context_exceeded:
-    case answer::Failure::content_filter: return true;
-    default: return false;
-  }
+Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left) {
+  return std::min(std::max(seconds(1), latency_class.first_token), left / 2);
 }
 
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now) {
-  switch (failure) {
+  switch (row_of(failure).blame) {
     // The engine answered, if only that the request is wrong.
-    case answer::Failure::none:
-    case answer::Failure::client_request:
-    case answer::Failure::context_exceeded:
-    case answer::Failure::content_filter: return health.succeeded(site, trial, now);
-
-    case answer::Failure::unreachable:
-    case answer::Failure::tls: return health.failed_hard(site, trial, now);
-
-    case answer::Failure::credentials:
-    case answer::Failure::model_missing: return health.turned_away(site, trial, now);
-
-    case answer::Failure::silent:
-    case answer::Failure::stalled:
-    case answer::Failure::reset:
-    case answer::Failure::bad_answer:
-    case answer::Failure::rate_limited:
-    case answer::Failure::overloaded:
-    case answer::Failure::server_error:
-    case answer::Failure::error_event:
-    case answer::Failure::oversize: return health.failed_softly(site, trial, now);
+    case Blame::none: return health.succeeded(site, trial, now);
+    // That it is busy is said in the wait book; it works.
+    case Blame::busy:
+    case Blame::nothing: return health.told_nothing(site, trial);
+    case Blame::soft: return health.failed_softly(site, trial, now);
+    case Blame::hard: return health.failed_hard(site, trial, now);
+    case Blame::turned_away: return health.turned_away(site, trial, now);
   }
 }
 
@@ -128,6 +132,7 @@ std::optional<ledger::Refusal> refusal_of(End end) {
     case End::refused_by_law: return ledger::Refusal::by_law;
     case End::over_rate: return ledger::Refusal::over_rate;
     case End::over_budget: return ledger::Refusal::over_budget;
+    case End::asked_to_wait:
     case End::at_capacity: return ledger::Refusal::at_capacity;
     case End::sites_unavailable: return ledger::Refusal::no_site;
     case End::open:

@@ -37,22 +37,53 @@ Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrice
 // Without a tokenizer the bound is honest, not clever.
 Money most_it_can_cost(const Record& record, const TokenPrices& prices);
 
-// How long each phase of an attempt may take, within what is left of the
-// request's time:
-//
-//   connect         the greater of 1 s and 8 round trips
-//   first token     the greatest of 5 s, 2 x the class's objective, 4 x predicted
-//   between tokens  the greatest of 5 s, 10 x the class's objective, 10 x predicted
-//   whole reply     half of what is left, at least the first token's limit, so
-//                   that another site has time to answer; all of it when there
-//                   is no other
-//   whole           what is left
-AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, const fleet::Link& link,
-                                const placement::Prediction& prediction, Duration left,
-                                bool others_left);
+// What the limits of an attempt follow from.
+struct Outlook {
+  const catalog::LatencyClass& latency_class;
+  const fleet::Link& link;
+  const placement::Prediction& prediction;
+  Duration first_token_spread;  // see placement::LoadBook
+  Tokens output_limit{0};       // of one choice
+  Duration left;                // of the request's time
+  // Whether another site could be asked: then waiting longer than is likely to
+  // help costs more than it may bring.
+  bool others_left = false;
+};
 
-// Whether another site would answer the same: the request itself is wrong.
-bool is_clients_fault(answer::Failure failure);
+// How long each phase of an attempt may take, within what is left of the
+// request's time. With other sites left:
+//
+//   first token     250 ms and the greater of 2 x predicted and predicted + 4 x
+//                   spread; not more than 5 s, 2 x the class's objective, or
+//                   250 ms and 2 x predicted, whichever is most
+//   between tokens  the greatest of 2 s, 10 x the class's objective, 10 x predicted
+//   rate            16 tokens within the greater of 5 s and 128 x the slower of
+//                   what the class asks and what is predicted
+//   whole reply     the first token's, and 4 x the slower of what the class asks and
+//                   what is predicted for each token that it may have; not more
+//                   than half of what is left, or the first token's limit
+//
+// When there is no other site, a late answer is better than none:
+//
+//   first token     the greatest of that, 5 s, 2 x the class's objective, 4 x predicted
+//   between tokens  likewise with 5 s
+//   rate            16 tokens within four times as long
+//   whole reply     what is left
+//
+// and always
+//
+//   connect         the greater of 1 s and 8 round trips, not more than the first token's
+//   headers         as the first token: engines send both together or nearly
+//   whole           what is left
+AttemptLimits limits_of_attempt(const Outlook& outlook);
+
+// For how long a site that failed in passing is left alone before it is asked
+// once more for the same request.
+inline constexpr Duration kPauseBeforeAgain = milliseconds(250);
+
+// The longest that a request waits for a site that asked for it: the class's
+// objective, at least a second, and never more than half of what is left.
+Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left);
 
 // What a failure says of a site's health.
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,

@@ -15,7 +15,7 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "base/usage.h"
-#include "core/answer/delta.h"
+#include "core/answer/answer.h"
 #include "core/gate/labels.h"
 #include "core/ledger/request_id.h"
 #include "core/placement/demand.h"
@@ -25,14 +25,18 @@ namespace hanse::dispatch {
 inline constexpr std::size_t kAttemptsMax = 8;
 inline constexpr std::size_t kExclusionsKept = 8;
 
-// How long each phase of an attempt may take.
+// How long each phase of an attempt may take. The first four are measured from
+// its opening, as is the last.
 struct AttemptLimits {
   Duration connect;
-  Duration first_token;  // from the request sent
-  Duration between_tokens;
-  // From the request sent to the first byte of an engine that answers in one
-  // piece: its first byte comes with its last.
+  Duration headers;      // to the head of a streamed reply
+  Duration first_token;  // of one
+  // To the whole of a reply in one piece: its first byte comes with its last.
   Duration whole_reply;
+  Duration between_tokens;
+  // In any such time at least so many tokens, once there has been one.
+  Duration rate_window;
+  Tokens rate_tokens{0};
   Duration whole;
 
   bool operator==(const AttemptLimits&) const = default;
@@ -41,10 +45,12 @@ struct AttemptLimits {
 // A permitted site that was not a candidate.
 struct Exclusion {
   enum class Why : std::uint8_t {
-    circuit_open,  // health says that it does not work
-    full,          // as many requests as it may have
-    tried,         // failed this very request already
-    withdrawn,     // retired or gone since the request came
+    circuit_open,   // health says that it does not work
+    full,           // as many requests as it may have
+    tried,          // failed this very request already
+    withdrawn,      // retired or gone since the request came
+    asked_to_wait,  // wants to be left alone for a while (Retry-After)
+    cannot_resume,  // could not go on with what the client has
   };
   SiteId site;
   Why why = Why::circuit_open;
@@ -56,6 +62,7 @@ struct AttemptRecord {
   Instant opened_at;
   SiteId site;
   placement::Decision decision;
+  answer::TakeUp take_up = answer::TakeUp::anew;  // of what earlier attempts began
   InlineVector<Exclusion, kExclusionsKept> excluded;
   AttemptLimits limits;
   std::optional<Duration> first_token;  // since opened_at
@@ -79,10 +86,16 @@ enum class End : std::uint8_t {
   client_error,       // the engine says that the request itself is wrong
   cut,                // lost after a part had gone out; the client was told
   client_gone,
+  asked_to_wait,  // every permitted site wants to be left alone for a while; none was tried
 };
 
 std::string_view to_string(End end);
 std::string_view to_string(Exclusion::Why why);
+
+// Whether an answer that broke was gone on with, and how at last; nothing if
+// every attempt began it anew.
+struct Record;
+std::optional<answer::TakeUp> rescue_of(const Record& record);
 
 struct Record {
   ledger::RequestNumber number;

@@ -13,10 +13,10 @@
 namespace hanse::dispatch {
 namespace {
 
-constexpr std::uint8_t kRecordVersion = 2;
-constexpr auto kLastEnd = End::client_gone;
-constexpr auto kLastWhy = Exclusion::Why::withdrawn;
-constexpr auto kLastFailure = answer::Failure::oversize;
+constexpr std::uint8_t kRecordVersion = 3;
+constexpr auto kLastEnd = End::asked_to_wait;
+constexpr auto kLastWhy = Exclusion::Why::cannot_resume;
+using answer::kLastFailure;
 constexpr auto kLastReason = placement::Reason::later_id;
 
 using Exclusions = InlineVector<Exclusion, kExclusionsKept>;
@@ -105,17 +105,22 @@ void read(placement::Decision& decision, WireReader& in) {
 // --- Attempts --------------------------------------------------------------
 
 void write(const AttemptRecord& attempt, Instant arrived_at, WireWriter& out) {
-  const auto& [opened_at, site, decision, excluded, limits, first_token, ended, failure, usage,
-               owed] = attempt;
+  const auto& [opened_at, site, decision, take_up, excluded, limits, first_token, ended, failure,
+               usage, owed] = attempt;
   write_instant(opened_at, arrived_at, out);
   write(site, out);
   write(decision, out);
+  write_enum(take_up, out);
   write(excluded, out);
-  const auto& [connect, first_token_limit, between_tokens, whole_reply, whole] = limits;
+  const auto& [connect, headers, first_token_limit, whole_reply, between_tokens, rate_window,
+               rate_tokens, whole] = limits;
   write(connect, out);
+  write(headers, out);
   write(first_token_limit, out);
-  write(between_tokens, out);
   write(whole_reply, out);
+  write(between_tokens, out);
+  write(rate_window, out);
+  write(rate_tokens, out);
   write(whole, out);
   write(first_token, out);
   write(ended, out);
@@ -125,17 +130,22 @@ void write(const AttemptRecord& attempt, Instant arrived_at, WireWriter& out) {
 }
 
 void read(AttemptRecord& attempt, Instant arrived_at, WireReader& in) {
-  auto& [opened_at, site, decision, excluded, limits, first_token, ended, failure, usage, owed] =
-      attempt;
+  auto& [opened_at, site, decision, take_up, excluded, limits, first_token, ended, failure, usage,
+         owed] = attempt;
   opened_at = read_instant(arrived_at, in);
   read(site, in);
   read(decision, in);
+  read_enum(take_up, answer::TakeUp::repeated, in);
   read(excluded, in);
-  auto& [connect, first_token_limit, between_tokens, whole_reply, whole] = limits;
+  auto& [connect, headers, first_token_limit, whole_reply, between_tokens, rate_window, rate_tokens,
+         whole] = limits;
   read(connect, in);
+  read(headers, in);
   read(first_token_limit, in);
-  read(between_tokens, in);
   read(whole_reply, in);
+  read(between_tokens, in);
+  read(rate_window, in);
+  read(rate_tokens, in);
   read(whole, in);
   read(first_token, in);
   read(ended, in);
@@ -155,7 +165,7 @@ void write_head(const RecordHead& head, WireWriter& out) {
 }
 
 RecordHead read_head(WireReader& in) {
-  if (in.byte() != kRecordVersion) in.fail("not a record of version 2");
+  if (in.byte() != kRecordVersion) in.fail("not a record of version 3");
   RecordHead head;
   read(head.number.epoch, in);
   head.number.sequence = in.zigzag();

@@ -59,9 +59,12 @@ Record common_record(const FourSites& grid) {
     ++n;
   }
   attempt.limits = {.connect = milliseconds(1'085),
+                    .headers = nanoseconds(12'775'032'110),
                     .first_token = nanoseconds(12'775'032'110),
-                    .between_tokens = seconds(5),
                     .whole_reply = nanoseconds(29'999'993'827),
+                    .between_tokens = seconds(5),
+                    .rate_window = nanoseconds(12'800'000'000),
+                    .rate_tokens = Tokens(16),
                     .whole = nanoseconds(59'999'987'654)};
   attempt.first_token = nanoseconds(1'312'345'678);
   attempt.ended = nanoseconds(4'123'456'789);

@@ -22,6 +22,7 @@ namespace hanse::dispatch {
 
 enum class State : std::uint8_t {
   free,       // ended, or never used
+  pausing,    // no attempt is under way; a site is asked again when `paused_until` comes
   waiting,    // an attempt is under way and nothing of it has come
   answering,  // its answer has begun
 };
@@ -39,7 +40,11 @@ struct Request {
     hold = {};
     admission.reset();
     twin.reset();
-    may_leave = has_left = Tokens(0);
+    may_leave = has_left = output = attempt_base = Tokens(0);
+    watermarked = delivered = false;
+    resumable = answer::Resumable::no;
+    billed = Usage();
+    last_failure = answer::Failure::none;
     deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
 
     record.number = number;
@@ -70,11 +75,15 @@ struct Request {
     demand.output_limit = record.output_limit;
     demand.choices = record.choices;
     demand.streamed = record.streamed;
+    demand.variant = VariantId();
   }
 
   [[nodiscard]] gate::Question question() const {
     return {.policy = world->snapshot->tenants.tenants[record.tenant].policy,
             .labels = record.labels};
+  }
+  [[nodiscard]] bool attempt_is_open() const {
+    return state == State::waiting || state == State::answering;
   }
   // Requires: an attempt has been opened.
   AttemptRecord& attempt() { return record.attempts.back(); }
@@ -96,8 +105,18 @@ struct Request {
   MonotonicTime deadline;
   fleet::Trial trial = fleet::Trial::none;  // the attempt under way tries its site again
   MonotonicTime first_token_at;
-  Tokens may_leave;  // of the attempt's output, by the last watermark
-  Tokens has_left;   // likewise; never more
+  MonotonicTime paused_until;
+  MonotonicTime waits_until;  // not longer for any site, since the last attempt
+  // Of the client's answer, over all attempts, in deltas.
+  Tokens may_leave;          // by the last watermark
+  Tokens has_left;           // never more
+  Tokens output;             // has come, when the last attempt ended
+  Tokens attempt_base;       // had come when the attempt under way took the answer up
+  bool watermarked = false;  // the attempt under way has been
+  bool delivered = false;    // the client has been given a part, or may have
+  answer::Resumable resumable = answer::Resumable::no;
+  Usage billed;  // for that part
+  answer::Failure last_failure = answer::Failure::none;
   BitSet permitted;  // sites that the gate permits and that offer the alias
   Record record;
 };

@@ -245,7 +245,8 @@ TEST(Shards, ASiteWhosePermitHasEndedKeepsNoSlot) {
   const Arrived request = desk.request();
   EXPECT_EQ(desk.tell(request).back(), "open_attempt ashburn/small/q4");
   desk.pass(seconds(20));
-  EXPECT_EQ(desk.ends(request.request, 0, Failure::reset).back(), "refuse attempts_failed reset");
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::bad_answer).back(),
+            "refuse attempts_failed bad_answer");
   EXPECT_EQ(desk.record(request).attempts.size(), 1U);
   EXPECT_EQ(owner.taken(desk.world().line(desk.site("frankfurt"))), 0);
 }
@@ -261,8 +262,8 @@ TEST(Shards, ALowerBoundHoldsForRequestsOfTheOldSnapshotToo) {
   shards.two.ends(other.request, 0, Failure::reset);
   // The other shard has the one slot that lyon has left.
   shards.one.changes_to(grid_with_slots(1));
-  EXPECT_EQ(shards.one.ends(before.request, 0, Failure::reset).back(),
-            "refuse attempts_failed reset");
+  EXPECT_EQ(shards.one.ends(before.request, 0, Failure::bad_answer).back(),
+            "refuse attempts_failed bad_answer again in 1 s");
 }
 
 // A trial that a reload forgot would leave its site tried by nobody or by two.

@@ -98,12 +98,15 @@ struct ActionDigest {
     digest.add(action.attempt);
     digest.add(action.permit.site().value());
     digest.add(action.offer.value());
+    digest.add(static_cast<std::uint64_t>(action.take_up));
     digest.add_signed(action.output_limit.count());
+    const auto& [connect, headers, first_token, whole_reply, between_tokens, rate_window,
+                 rate_tokens, whole] = action.limits;
     for (const Duration limit :
-         {action.limits.connect, action.limits.first_token, action.limits.between_tokens,
-          action.limits.whole_reply, action.limits.whole}) {
+         {connect, headers, first_token, whole_reply, between_tokens, rate_window, whole}) {
       digest.add_signed(limit.count());
     }
+    digest.add_signed(rate_tokens.count());
   }
   void operator()(const CancelAttempt& action) const {
     add(digest, action.request);
@@ -147,6 +150,7 @@ std::string_view to_string(End end) {
     case End::client_error: return "client_error";
     case End::cut: return "cut";
     case End::client_gone: return "client_gone";
+    case End::asked_to_wait: return "asked_to_wait";
   }
   return "unknown";
 }
@@ -157,8 +161,18 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::full: return "full";
     case Exclusion::Why::tried: return "tried";
     case Exclusion::Why::withdrawn: return "withdrawn";
+    case Exclusion::Why::asked_to_wait: return "asked_to_wait";
+    case Exclusion::Why::cannot_resume: return "cannot_resume";
   }
   return "unknown";
+}
+
+std::optional<answer::TakeUp> rescue_of(const Record& record) {
+  std::optional<answer::TakeUp> how;
+  for (const AttemptRecord& attempt : record.attempts) {
+    if (attempt.take_up != answer::TakeUp::anew) how = attempt.take_up;
+  }
+  return how;
 }
 
 std::string_view kind_name(const Action& action) {

@@ -87,7 +87,7 @@ void Dispatch::find_lines(World& world) {
 }
 
 void Dispatch::count_in_newest_world(Request& request) {
-  if (request.world == world_) return;
+  if (request.world == world_ || !request.attempt_is_open()) return;
   const placement::Candidate& chosen = request.attempt().decision.best[0];
   const std::string& name = request.world->snapshot->fleet.offers[chosen.offer].name;
   const auto offer = world_->snapshot->fleet.offers.find(name);

@@ -48,7 +48,9 @@ struct Certificate {
 
 // How a site's engine is reached. Plain facts; adapters make sense of them.
 struct Engine {
-  std::string kind;             // "llama.cpp", "openai"
+  std::string kind;  // "llama.cpp", "openai"
+  // It goes on from a last message of the assistant; a fact of its kind.
+  bool continues_chat = false;
   std::string url;              // http(s)://host[:port][/prefix]
   std::string credential_file;  // one of these two, or neither
   std::string credential_env;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -24,6 +25,14 @@ struct RateLimits {
   std::optional<std::int64_t> requests_at_once;
 };
 
+// Where an answer that breaks in mid-stream may be gone on with.
+enum class Rescue : std::uint8_t {
+  never,         // the client is told
+  same_variant,  // where the same weights are served
+  any_variant,   // the same weights first, then any that the alias has
+};
+std::string_view to_string(Rescue rescue);
+
 struct Tenant {
   std::string name;
   std::string title;
@@ -34,6 +43,7 @@ struct Tenant {
   std::optional<Money> budget;
   RateLimits rates;
   Tokens output_tokens_default{0};  // when a request names no limit
+  Rescue rescue = Rescue::any_variant;
 };
 
 struct Project {

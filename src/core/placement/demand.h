@@ -23,6 +23,9 @@ struct Demand {
   Tokens output_limit{0};
   std::int32_t choices = 1;  // sequences it makes: OpenAI's `n` for each of its prompts
   bool streamed = false;
+  // Only this variant will do: the answer has begun with it, or its context is
+  // long enough. Not valid: any that the alias has.
+  VariantId variant = {};
 };
 
 // Foretold for one offer, in fixed point only: decisions enter digests.

@@ -54,6 +54,13 @@ std::int64_t learn(std::int64_t correction, Duration measured, Duration promised
   return correction + (bounded - correction) / kCorrectionWeight;
 }
 
+Duration learn_spread(Duration spread, Duration measured, Duration foretold) {
+  constexpr std::int64_t kSpreadWeight = 4;
+  const Duration error =
+      std::min(measured > foretold ? measured - foretold : foretold - measured, kSpreadMost);
+  return spread + (error - spread) / kSpreadWeight;
+}
+
 }  // namespace
 
 LoadBook::LoadBook(const fleet::Fleet& fleet)
@@ -135,6 +142,7 @@ void LoadBook::first_token(OfferId offer, const Prediction& prediction, Duration
   Load& load = loads_[offer.value()];
   load.first_token_correction =
       learn(load.first_token_correction, waited, prediction.promised_first_token);
+  load.first_token_spread = learn_spread(load.first_token_spread, waited, prediction.first_token);
   load.measured_at = now;
   refresh_site(terms_[offer.value()].site);
 }
@@ -144,6 +152,11 @@ void LoadBook::ended(OfferId offer, const Prediction& prediction, const Ending& 
   HANSE_CHECK(offer.value() < loads_.size());
   if (!ending.had_first_token) prefilled(offer, prediction);
   Load& load = loads_[offer.value()];
+  if (ending.silent_for) {
+    load.first_token_spread =
+        learn_spread(load.first_token_spread, *ending.silent_for, prediction.first_token);
+    load.measured_at = now;
+  }
   load.sequences -= prediction.sequences;
   load.outstanding_tokens -= prediction.prompt + prediction.output;
   HANSE_CHECK(load.sequences >= 0);
@@ -167,6 +180,7 @@ void LoadBook::adopt(OfferId offer, const Load& known) {
   Load& load = loads_[offer.value()];
   load.first_token_correction = known.first_token_correction;
   load.per_token_correction = known.per_token_correction;
+  load.first_token_spread = known.first_token_spread;
   load.measured_at = known.measured_at;
   refresh(offer);
 }
@@ -176,10 +190,14 @@ void LoadBook::relax(MonotonicTime now) {
   for (std::size_t i = 0; i < visits; ++i) {
     relaxed_next_ = relaxed_next_ + 1 < loads_.size() ? relaxed_next_ + 1 : 0;
     Load& load = loads_[relaxed_next_];
-    if (load.first_token_correction == kOne && load.per_token_correction == kOne) continue;
+    if (load.first_token_correction == kOne && load.per_token_correction == kOne &&
+        load.first_token_spread == kSpreadUnknown) {
+      continue;
+    }
     if (elapsed(load.measured_at, now) < kRelaxesAfter) continue;
     load.first_token_correction = kOne + (load.first_token_correction - kOne) / 2;
     load.per_token_correction = kOne + (load.per_token_correction - kOne) / 2;
+    load.first_token_spread = kSpreadUnknown + (load.first_token_spread - kSpreadUnknown) / 2;
     load.measured_at = now;
     refresh(OfferId(relaxed_next_));
   }

@@ -25,6 +25,13 @@
 //   for a while it relaxes to 1, so that one bad hour does not bar a site for
 //   ever.
 //
+// Beside the mean error there is the spread: how far the time to the first token
+// was from what was foretold, a mean over the last attempts (weight 1/4) of the
+// absolute difference, as TCP does it for its retransmissions (RFC 6298). Where
+// nothing has been measured it is kSpreadUnknown. An attempt that was given up
+// in silence counts as if its token had come in that moment, so that a limit
+// that was too short grows.
+//
 // All that does not depend on the request is worked out when the load
 // changes, so a decision only multiplies and adds: see paces().
 //
@@ -32,6 +39,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -46,6 +54,10 @@ namespace hanse::placement {
 // Fixed point with 16 fraction bits.
 inline constexpr unsigned kFractionBits = 16;
 inline constexpr std::int64_t kOne = std::int64_t{1} << kFractionBits;
+
+// Of a site that has not been measured, or not for long, and the most.
+inline constexpr Duration kSpreadUnknown = milliseconds(500);
+inline constexpr Duration kSpreadMost = seconds(10);
 
 // What a request would meet at an offer. Bounds keep a sum of products within
 // 62 bits, see load_book.cpp.
@@ -64,6 +76,8 @@ struct Ending {
   // Of that, how long the site was not read from, for the client took nothing.
   // Not negative, and no longer.
   Duration paused{0};
+  // How long it was waited for the first token, when it was given up for that.
+  std::optional<Duration> silent_for = {};
 };
 
 class LoadBook {
@@ -85,6 +99,7 @@ class LoadBook {
     // Measured over promised, in 1/65,536: 65,536 says as promised.
     std::int64_t first_token_correction = kOne;
     std::int64_t per_token_correction = kOne;
+    Duration first_token_spread = kSpreadUnknown;
     MonotonicTime measured_at;
   };
   [[nodiscard]] const Load& of(OfferId offer) const;

@@ -30,12 +30,28 @@ OfferPrice price(const fleet::Offer& offer) {
           .output = price(offer, TokenKind::output)};
 }
 
-// The offers of each alias: of all its variants, wherever they are.
-std::vector<Shelf> shelves_of(const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
-  std::vector<std::vector<Shelf::Placed>> by_variant(catalog.variants.size());
+using OffersByVariant = std::vector<std::vector<Shelf::Placed>>;
+
+OffersByVariant offers_by_variant(const catalog::Catalog& catalog, const fleet::Fleet& fleet) {
+  OffersByVariant by_variant(catalog.variants.size());
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
     by_variant[offer.variant.value()].push_back({id, offer.site, price(offer)});
   });
+  return by_variant;
+}
+
+std::vector<Shelf> shelves_of_variants(const OffersByVariant& by_variant,
+                                       const fleet::Fleet& fleet) {
+  std::vector<Shelf> shelves;
+  for (const auto& offers : by_variant) {
+    shelves.emplace_back(offers, fleet.offers.size(), fleet.sites.size());
+  }
+  return shelves;
+}
+
+// The offers of each alias: of all its variants, wherever they are.
+std::vector<Shelf> shelves_of(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
+                              const OffersByVariant& by_variant) {
   std::vector<Shelf> shelves;
   for (const catalog::Alias& alias : catalog.aliases) {
     std::vector<VariantId> variants = alias.variants;
@@ -66,7 +82,8 @@ Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
     : catalog_(&catalog),
       fleet_(&fleet),
       strategy_(std::move(strategy)),
-      shelves_(shelves_of(catalog, fleet)),
+      shelves_(shelves_of(catalog, fleet, offers_by_variant(catalog, fleet))),
+      of_variants_(shelves_of_variants(offers_by_variant(catalog, fleet), fleet)),
       loads_(fleet),
       ranking_(kCandidatesKept) {
   for (const fleet::Offer& offer : fleet.offers) {
@@ -75,6 +92,15 @@ Placement::Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
                 .cached = std::max(dearest_.cached, prices_.back().cached),
                 .output = std::max(dearest_.output, prices_.back().output)};
   }
+}
+
+const Shelf& Placement::shelf(const Demand& demand) const {
+  if (demand.variant.valid()) {
+    HANSE_CHECK(demand.variant.value() < of_variants_.size());
+    return of_variants_[demand.variant.value()];
+  }
+  HANSE_CHECK(demand.alias.value() < shelves_.size());
+  return shelves_[demand.alias.value()];
 }
 
 Workload Placement::workload(const Demand& demand) const {
@@ -96,17 +122,15 @@ Objective Placement::objective(const Demand& demand) const {
 void Placement::gather(const Demand& demand, const Workload& work, const BitSet& allowed,
                        Candidates& candidates) const {
   HANSE_CHECK(allowed.size() == fleet_->sites.size());
-  HANSE_CHECK(demand.alias.value() < shelves_.size());
-  const Shelf& shelf = shelves_[demand.alias.value()];
   candidates.cold_sites.assign(allowed);
   gather_warm(demand, work, candidates);
-  candidates.cold_count = shelf.count_at(candidates.cold_sites, candidates.scratch);
+  candidates.cold_count = shelf(demand).count_at(candidates.cold_sites, candidates.scratch);
 }
 
 void Placement::gather_warm(const Demand& demand, const Workload& work,
                             Candidates& candidates) const {
   candidates.warm.clear();
-  const Shelf& shelf = shelves_[demand.alias.value()];
+  const Shelf& shelf = this->shelf(demand);
   for (const auto share : learned_.cached_shares(demand)) {
     if (!candidates.cold_sites.contains(share.site.value())) continue;
     candidates.cold_sites.erase(share.site.value());
@@ -125,7 +149,7 @@ Field Placement::field(const Demand& demand, const Workload& work,
           FieldSources{.loads = loads_,
                        .prices = prices_,
                        .dearest = dearest_,
-                       .shelf = shelves_[demand.alias.value()],
+                       .shelf = shelf(demand),
                        .cold_sites = candidates.cold_sites,
                        .warm = candidates.warm}};
 }

@@ -62,6 +62,8 @@ class Placement {
   Placement(const catalog::Catalog& catalog, const fleet::Fleet& fleet,
             std::unique_ptr<Strategy> strategy);
 
+  // The offers that serve the demand, wherever they are.
+  [[nodiscard]] const Shelf& shelf(const Demand& demand) const;
   [[nodiscard]] Workload workload(const Demand& demand) const;
   [[nodiscard]] Objective objective(const Demand& demand) const;
   // The offers of the demand's alias at sites in `allowed`.
@@ -80,6 +82,7 @@ class Placement {
   std::vector<OfferPrice> prices_;  // by OfferId
   OfferPrice dearest_;              // the largest of each
   std::vector<Shelf> shelves_;      // by AliasId
+  std::vector<Shelf> of_variants_;  // by VariantId
   LoadBook loads_;
   Learned learned_;
   Ranking ranking_;

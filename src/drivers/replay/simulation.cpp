@@ -114,6 +114,11 @@ void DrawnDirector::choose_sizes(Asked& asked) {
   arrived.prompt_tokens_max = Tokens(arrived.prompt_bytes + 8);
   const std::int64_t output = skewed_up_to(clients_, options_.output_tokens_max);
   asked.output = Tokens(output);
+  asked.dialect =
+      clients_.chance_ppm(200'000) ? answer::Dialect::completion : answer::Dialect::chat;
+  asked.deterministic = clients_.chance_ppm(500'000);
+  asked.continuable = clients_.chance_ppm(700'000);
+  asked.cut = static_cast<Cut>(clients_.below(3));
   // Most answers stay below their limit.
   arrived.output_limit =
       Tokens(clients_.chance_ppm(200'000) ? output : output + up_to(clients_, output + 256));
@@ -261,9 +266,12 @@ SimulationReport run_simulation(const dispatch::SnapshotRef& snapshot,
 
 std::string describe(const SimulationReport& report) {
   std::string text = fmt::format(
-      "seed {}: {} requests, {} attempts, {} events, {} actions in {} of virtual time\n",
-      report.seed, report.counts.requests, report.counts.attempts, report.counts.events,
-      report.counts.actions, to_string(report.simulated));
+      "seed {}: {} requests, {} attempts ({} continued, {} repeated an answer, {} answers "
+      "rescued), "
+      "{} events, {} actions in {} of virtual time\n",
+      report.seed, report.counts.requests, report.counts.attempts, report.counts.continued,
+      report.counts.repeated, report.counts.rescued, report.counts.events, report.counts.actions,
+      to_string(report.simulated));
   for (std::size_t i = 0; i < kEnds; ++i) {
     if (report.ends[i] == 0) continue;
     text += fmt::format("  {}: {}\n", dispatch::to_string(static_cast<dispatch::End>(i)),

@@ -52,7 +52,7 @@ struct SimulationOptions {
 // that are all alike (swarm testing; Groce and others, 2012).
 SimulationOptions swarm(std::uint64_t seed);
 
-inline constexpr std::size_t kEnds = 12;  // values of dispatch::End
+inline constexpr std::size_t kEnds = 13;  // values of dispatch::End
 
 struct SimulationReport {
   std::uint64_t seed = 0;

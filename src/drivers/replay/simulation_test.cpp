@@ -98,6 +98,9 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
     const SimulationReport report = run_simulation(shared(small_grid()), options_of(seed));
     for (std::size_t i = 0; i < kEnds; ++i) ends[i] += report.ends[i];
     counts.attempts += report.counts.attempts;
+    counts.continued += report.counts.continued;
+    counts.repeated += report.counts.repeated;
+    counts.rescued += report.counts.rescued;
     counts.turned_away += report.counts.turned_away;
     counts.late_news += report.counts.late_news;
     written_off += report.written_off;
@@ -107,6 +110,9 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
     EXPECT_GT(ends[i], 0U) << dispatch::to_string(end);
   }
   EXPECT_GT(counts.attempts, 1'000U);
+  EXPECT_GT(counts.continued, 10U);
+  EXPECT_GT(counts.repeated, 10U);
+  EXPECT_GT(counts.rescued, 10U);
   EXPECT_GT(counts.turned_away, 0U);
   EXPECT_GT(counts.late_news, 0U);
   EXPECT_GT(written_off, Money());

@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include "drivers/replay/attempt_watch.h"
 #include "drivers/replay/event_queue.h"
 
 namespace hanse::replay {
@@ -149,25 +148,6 @@ TEST(SiteModel, AProcessThatDiesResetsAllAndRefusesTheRest) {
   site.become(200'000, Condition::up);
   site.open(200'000, job(4));
   EXPECT_EQ(site.said(300'000).back(), "200270 ms: 4 finished");
-}
-
-TEST(AttemptWatch, KnowsByWhenWhatMustCome) {
-  AttemptWatch watch({.connect = milliseconds(10),
-                      .first_token = milliseconds(100),
-                      .between_tokens = milliseconds(50),
-                      .whole_reply = milliseconds(180),
-                      .whole = milliseconds(180)},
-                     at(0));
-  EXPECT_EQ(watch.due(), at(10));
-  EXPECT_EQ(watch.failure(), Failure::unreachable);
-  watch.connected(at(5));
-  EXPECT_EQ(watch.due(), at(105));
-  EXPECT_EQ(watch.failure(), Failure::silent);
-  watch.answered(at(90));
-  EXPECT_EQ(watch.due(), at(140));
-  EXPECT_EQ(watch.failure(), Failure::stalled);
-  watch.answered(at(139));
-  EXPECT_EQ(watch.due(), at(180));  // the whole is over before
 }
 
 TEST(EventQueue, GoesByTimeThenByWhoWasFirst) {

@@ -203,7 +203,8 @@ void VirtualGrid::happen(const ClientComes&) {
 void VirtualGrid::happen(const ClientLeaves& leaving) {
   const Exchange& exchange = exchanges_[leaving.request.slot];
   if (!exchange.open || exchange.ref != leaving.request) return;
-  tell(dispatch::ClientGone{.request = exchange.ref, .usage = counted_here(exchange)});
+  tell(dispatch::ClientGone{
+      .request = exchange.ref, .usage = used(exchange), .billed = billed(exchange)});
 }
 
 // --- Sites -------------------------------------------------------------------
@@ -252,24 +253,14 @@ void VirtualGrid::happen(const SiteSays& says) {
   switch (saying.kind) {
     case Saying::Kind::connected: exchange->watch.connected(clock_.monotonic()); return;
     case Saying::Kind::answered: return answered(*exchange, saying.output);
-    case Saying::Kind::finished: {
-      exchange->arrived = saying.output;
-      Usage usage = counted_here(*exchange);
-      if (saying.usage) usage = {.tokens = *saying.usage};
-      return end_attempt(*exchange, answer::Failure::none, usage, {});
-    }
-    case Saying::Kind::failed:
-      return end_attempt(*exchange, saying.failure, counted_here(*exchange), saying.retry_after);
+    case Saying::Kind::finished: return finished(*exchange, saying);
+    case Saying::Kind::failed: return end_attempt(*exchange, saying.failure, saying.retry_after);
   }
 }
 
 void VirtualGrid::answered(Exchange& exchange, Tokens output) {
-  const bool is_first = exchange.arrived == Tokens(0);
-  exchange.arrived = output;
-  exchange.watch.answered(clock_.monotonic());
-  if (is_first) {
-    tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.attempt});
-  }
+  if (!take_said(exchange, output)) return;
+  tell_first_token(exchange);
   let_leave(exchange);
   if (exchange.batch_pending) return;
   exchange.batch_pending = true;
@@ -277,9 +268,80 @@ void VirtualGrid::answered(Exchange& exchange, Tokens output) {
      BatchIsDue{.slot = exchange.ref.slot, .job = *exchange.job});
 }
 
+void VirtualGrid::finished(Exchange& exchange, const Saying& saying) {
+  if (!take_said(exchange, saying.output)) return;
+  answer::Delta last;
+  last.has_choice = true;
+  last.finish = answer::Finish::stop;
+  exchange.answer->take(last);
+  if (saying.usage) {
+    answer::Delta report;
+    report.usage = Usage{.tokens = *saying.usage};
+    exchange.answer->take(report);
+  }
+  exchange.answer->engine_done();
+  if (exchange.answer->diverged()) return end_attempt(exchange, answer::Failure::diverged, {});
+  tell_first_token(exchange);
+  end_attempt(exchange,
+              exchange.answer->complete() ? answer::Failure::none : answer::Failure::reset, {});
+}
+
+bool VirtualGrid::take_said(Exchange& exchange, Tokens output) {
+  said_.clear();
+  const Tokens from = exchange.begins_at + exchange.said;
+  const Tokens to = exchange.begins_at + output;
+  exchange.said = output;
+  switch (exchange.asked.cut) {
+    case Cut::by_token:
+      for (Tokens token = from; token < to; token += Tokens(1)) {
+        said_.clear();
+        replay::tell(exchange.voice, token, token + Tokens(1), said_);
+        take(exchange, said_);
+      }
+      break;
+    case Cut::by_piece:
+      replay::tell(exchange.voice, from, to, said_);
+      take(exchange, said_);
+      break;
+    case Cut::anywhere: {
+      replay::tell(exchange.voice, from, to, said_);
+      std::string_view rest = said_;
+      while (!rest.empty()) {
+        const std::size_t size = 1 + random_.below(rest.size());
+        take(exchange, rest.substr(0, size));
+        rest.remove_prefix(size);
+      }
+      break;
+    }
+  }
+  exchange.watch.progressed(Tokens(exchange.answer->attempt_tokens()), clock_.monotonic());
+  if (!exchange.answer->diverged()) return true;
+  tell_first_token(exchange);
+  end_attempt(exchange, answer::Failure::diverged, {});
+  return false;
+}
+
+void VirtualGrid::take(Exchange& exchange, std::string_view text) {
+  if (text.empty()) return;
+  answer::Delta delta;
+  delta.has_choice = true;
+  delta.text = text;
+  const answer::Emission emission = exchange.answer->take(delta);
+  if (emission.forward) exchange.text.append(text);
+  if (!emission.remainder) return;
+  for (const answer::Remainder& part : exchange.answer->remainders()) {
+    exchange.text.append(part.text);
+  }
+}
+
+void VirtualGrid::tell_first_token(Exchange& exchange) {
+  if (!exchange.answer->attempt_begun() || std::exchange(exchange.first_token_told, true)) return;
+  tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.attempt});
+}
+
 void VirtualGrid::let_leave(Exchange& exchange) {
   if (!exchange.asked.arrived.streamed) return;
-  const Tokens may = std::min(exchange.arrived, exchange.released);
+  const Tokens may = std::min(deltas(exchange), exchange.released);
   if (may <= exchange.left) return;
   exchange.left = may;
   witness_.left(exchange.ref, exchange.left);
@@ -289,28 +351,35 @@ void VirtualGrid::happen(const BatchIsDue& due) {
   Exchange* exchange = find(due.slot, due.job);
   if (exchange == nullptr) return;
   exchange->batch_pending = false;
-  if (exchange->told == exchange->arrived) return;
-  exchange->told = exchange->arrived;
+  if (exchange->told == deltas(*exchange)) return;
+  exchange->told = deltas(*exchange);
   tell(dispatch::Progressed{.request = exchange->ref,
                             .attempt = exchange->attempt,
-                            .output = exchange->arrived,
+                            .output = exchange->told,
                             .left = exchange->left});
 }
 
 void VirtualGrid::happen(const LimitRings& ringing) {
   Exchange* exchange = find(ringing.slot, ringing.job);
   if (exchange == nullptr) return;
-  if (exchange->watch.due() > clock_.monotonic()) return at(exchange->watch.due(), ringing);
-  end_attempt(*exchange, exchange->watch.failure(), counted_here(*exchange), {});
+  if (const auto failure = exchange->watch.overdue(clock_.monotonic())) {
+    return end_attempt(*exchange, *failure, {});
+  }
+  at(exchange->watch.due(), ringing);
 }
 
-void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure, const Usage& usage,
+void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
                               std::optional<Duration> retry_after) {
-  const dispatch::AttemptEnded ended{.request = exchange.ref,
-                                     .attempt = exchange.attempt,
-                                     .failure = failure,
-                                     .usage = usage,
-                                     .retry_after = retry_after};
+  const bool used_any = failure == answer::Failure::none || exchange.answer->attempt_begun();
+  const dispatch::AttemptEnded ended{
+      .request = exchange.ref,
+      .attempt = exchange.attempt,
+      .failure = failure,
+      .usage = used_any ? used(exchange) : Usage{},
+      .billed = billed(exchange),
+      .output = deltas(exchange),
+      .resumable = exchange.asked.arrived.streamed ? resumable(exchange) : answer::Resumable::no,
+      .retry_after = retry_after};
   drop_attempt(exchange);
   if (options_.late_news_ppm > 0 && random_.chance_ppm(options_.late_news_ppm)) {
     at(clock_.monotonic() + microseconds(static_cast<std::int64_t>(random_.below(2'000'000))),
@@ -319,14 +388,30 @@ void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure, const
   tell(ended);
 }
 
-Usage VirtualGrid::counted_here(const Exchange& exchange) {
-  Usage usage;
-  if (exchange.arrived == Tokens(0)) return usage;
-  usage.estimated = true;
-  usage.tokens[TokenKind::prompt] = std::min(Tokens((exchange.asked.arrived.prompt_bytes + 3) / 4),
-                                             exchange.asked.arrived.prompt_tokens_max);
-  usage.tokens[TokenKind::output] = exchange.arrived;
-  return usage;
+answer::Resumable VirtualGrid::resumable(const Exchange& exchange) {
+  const answer::Resumable how = exchange.answer->resumable();
+  const bool can_continue =
+      how == answer::Resumable::by_continuing || how == answer::Resumable::by_appending;
+  return can_continue && !exchange.asked.continuable ? answer::Resumable::by_repeating : how;
+}
+
+Tokens VirtualGrid::prompt_estimate(const Exchange& exchange) {
+  return std::min(Tokens((exchange.asked.arrived.prompt_bytes + 3) / 4),
+                  exchange.asked.arrived.prompt_tokens_max);
+}
+
+Usage VirtualGrid::used(const Exchange& exchange) {
+  if (!exchange.answer || !exchange.answer->attempt_begun()) return {};
+  return exchange.answer->usage(prompt_estimate(exchange));
+}
+
+Usage VirtualGrid::billed(const Exchange& exchange) {
+  if (!exchange.answer || !exchange.answer->begun()) return {};
+  return exchange.answer->billed(prompt_estimate(exchange));
+}
+
+Tokens VirtualGrid::deltas(const Exchange& exchange) {
+  return Tokens(exchange.answer ? exchange.answer->progress_deltas() : 0);
 }
 
 VirtualGrid::Exchange* VirtualGrid::find(std::uint32_t slot, JobId job) {

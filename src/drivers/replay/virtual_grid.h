@@ -23,19 +23,24 @@
 
 #include "base/digest.h"
 #include "base/random.h"
+#include "core/answer/answer.h"
+#include "core/dispatch/attempt_watch.h"
 #include "core/dispatch/dispatch.h"
 #include "core/dispatch/recording.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/site_slots.h"
 #include "core/ledger/budget.h"
-#include "drivers/replay/attempt_watch.h"
 #include "drivers/replay/event_queue.h"
 #include "drivers/replay/site_model.h"
+#include "drivers/replay/story.h"
 #include "drivers/replay/trouble.h"
 #include "drivers/replay/virtual_clock.h"
 #include "drivers/replay/witness.h"
 
 namespace hanse::replay {
+
+// How an engine cuts its answer into events.
+enum class Cut : std::uint8_t { by_token, by_piece, anywhere };
 
 // What a client asks, and what is true of it although the gateway cannot know.
 struct Asked {
@@ -43,6 +48,14 @@ struct Asked {
   Tokens prompt{0};           // all of it, cached tokens among them
   Tokens cached{0};
   Tokens output{0};  // of the whole answer
+  answer::Dialect dialect = answer::Dialect::chat;
+  // Whether all engines with the same weights tell the same: temperature 0, or a
+  // seed that they keep.
+  bool deterministic = true;
+  // Whether the request is such that an answer to it can be continued: one text
+  // without tools, schemas and the like.
+  bool continuable = true;
+  Cut cut = Cut::by_token;
   std::optional<Duration> leaves_after;
   std::uint64_t tag = 0;  // the director's own
 };
@@ -105,6 +118,9 @@ struct GridCounts {
   std::uint64_t actions = 0;  // that came back
   std::uint64_t requests = 0;
   std::uint64_t attempts = 0;
+  std::uint64_t continued = 0;  // of them, those that took an answer up
+  std::uint64_t repeated = 0;
+  std::uint64_t rescued = 0;  // requests that were answered whole by such
   std::uint64_t turned_away = 0;
   std::uint64_t late_news = 0;
   std::size_t queue_longest = 0;
@@ -160,11 +176,19 @@ class VirtualGrid {
     std::uint8_t attempt = 0;
     Place place = 0;
     Duration one_way;  // to the site
-    AttemptWatch watch;
-    Tokens arrived{0};   // from the site
-    Tokens left{0};      // for the client
+    dispatch::AttemptWatch watch;
+    Voice voice = 0;      // the attempt's
+    Tokens begins_at{0};  // the token of the answer that the attempt began with
+    Tokens said{0};       // by the attempt
+    bool first_token_told = false;
+    // The answer over all attempts, and its text.
+    std::optional<answer::Answer> answer;
+    std::string text;
+    std::int32_t continued = 0;  // attempts that went on from it
+    // Deltas for the client.
+    Tokens left{0};
     Tokens released{0};  // may leave
-    Tokens told{0};      // of those that arrived, to dispatch as progress
+    Tokens told{0};      // to dispatch as progress
     bool batch_pending = false;
   };
 
@@ -236,6 +260,8 @@ class VirtualGrid {
 
   void perform(const dispatch::Action& action);
   void open_attempt(const dispatch::OpenAttempt& action);
+  void take_up(Exchange& exchange, const dispatch::OpenAttempt& action, const fleet::Offer& offer);
+  [[nodiscard]] const fleet::Fleet& fleet_of(const dispatch::OpenAttempt& action) const;
   void probe(SiteId site);
   void release(const dispatch::Release& action);
   void end(dispatch::RequestRef request, Outcome outcome);
@@ -246,13 +272,23 @@ class VirtualGrid {
   void at(MonotonicTime time, Happening happening);
   void await_next_client();
   void answered(Exchange& exchange, Tokens output);
+  void finished(Exchange& exchange, const Saying& saying);
+  // Gives what the site has said since to the answer; false when the answer is
+  // not to be believed, and then the attempt has ended.
+  bool take_said(Exchange& exchange, Tokens output);
+  void take(Exchange& exchange, std::string_view text);
+  void tell_first_token(Exchange& exchange);
   void let_leave(Exchange& exchange);
-  void end_attempt(Exchange& exchange, answer::Failure failure, const Usage& usage,
+  void end_attempt(Exchange& exchange, answer::Failure failure,
                    std::optional<Duration> retry_after);
   // Closes the attempt under way; the site learns of it a way later.
   void drop_attempt(Exchange& exchange);
   void emit_reactions(Place place);
-  [[nodiscard]] static Usage counted_here(const Exchange& exchange);
+  [[nodiscard]] static answer::Resumable resumable(const Exchange& exchange);
+  [[nodiscard]] static Tokens prompt_estimate(const Exchange& exchange);
+  [[nodiscard]] static Usage used(const Exchange& exchange);
+  [[nodiscard]] static Usage billed(const Exchange& exchange);
+  [[nodiscard]] static Tokens deltas(const Exchange& exchange);
   Exchange* find(std::uint32_t slot, JobId job);
   void record(const dispatch::Event& event, std::uint64_t actions_digest);
   void learn_of_sites(const dispatch::Snapshot& snapshot);
@@ -285,6 +321,7 @@ class VirtualGrid {
   bool turn_ends_ = false;  // when it has been put into the queue
   bool more_clients_ = true;
   Reactions reactions_;  // scratch
+  std::string said_;     // likewise
   std::optional<dispatch::RecordingWriter> recording_;
   SnapshotText text_of_;
   GridCounts counts_;

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "drivers/replay/virtual_grid.h"
 
@@ -33,7 +35,7 @@ void VirtualGrid::perform(const dispatch::Action& action) {
     void operator()(const dispatch::Release& a) const { grid.release(a); }
     void operator()(const dispatch::Finish& a) const {
       grid.end(a.request, {.told = Outcome::Told::whole,
-                           .delivered = grid.exchanges_[a.request.slot].arrived,
+                           .delivered = deltas(grid.exchanges_[a.request.slot]),
                            .retry_after = {}});
     }
     void operator()(const dispatch::Refuse& a) const {
@@ -73,21 +75,59 @@ void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
   exchange.attempt = action.attempt;
   exchange.place = places_.find(site)->second;
   exchange.one_way = link.round_trip / 2;
-  exchange.watch = AttemptWatch(action.limits, clock_.monotonic());
-  exchange.arrived = exchange.left = exchange.released = exchange.told = Tokens(0);
+  // Engines are asked for a stream, whatever the client wants.
+  exchange.watch =
+      dispatch::AttemptWatch(action.limits, dispatch::Reply::streamed, clock_.monotonic());
   exchange.batch_pending = false;
+  take_up(exchange, action, offer);
 
   const Tokens most = action.output_limit * asked.arrived.choices * asked.arrived.prompts;
   const Job job{.id = *exchange.job,
                 .profile = offer.profile,
-                .prompt = asked.prompt - asked.cached,
+                .prompt = asked.prompt - asked.cached + exchange.begins_at,
                 .cached = asked.cached,
-                .output = std::min(asked.output, most),
+                .output = std::min(asked.output - exchange.begins_at, most),
                 .script = director_.script(asked, site, action.attempt)};
   ways_.emplace(job.id, Way{.slot = action.request.slot, .one_way = exchange.one_way});
   at(clock_.monotonic() + exchange.one_way + upload(link, asked.arrived.prompt_bytes),
      JobReachesSite{.place = exchange.place, .job = job});
   at(exchange.watch.due(), LimitRings{.slot = action.request.slot, .job = job.id});
+}
+
+void VirtualGrid::take_up(Exchange& exchange, const dispatch::OpenAttempt& action,
+                          const fleet::Offer& offer) {
+  const Asked& asked = exchange.asked;
+  const bool is_stream = asked.arrived.streamed;
+  exchange.said = exchange.begins_at = Tokens(0);
+  exchange.first_token_told = false;
+  // Other weights say it in other words.
+  exchange.voice = asked.deterministic ? static_cast<Voice>(offer.variant.value())
+                                       : static_cast<Voice>(exchange.job->count());
+  if (action.take_up == answer::TakeUp::anew) {
+    witness_.begins_anew(exchange.ref, is_stream && exchange.answer && exchange.answer->begun());
+    exchange.answer.emplace(asked.dialect, asked.arrived.choices * asked.arrived.prompts,
+                            asked.arrived.prompts,
+                            is_stream ? answer::Keep::transcript : answer::Keep::nothing);
+    exchange.text.clear();
+    exchange.left = exchange.released = exchange.told = Tokens(0);
+    return;
+  }
+  exchange.answer->next_attempt(action.take_up);
+  if (action.take_up == answer::TakeUp::repeated) {
+    ++counts_.repeated;
+    return;
+  }
+  ++counts_.continued;
+  // The engine reads what is there and goes on behind it.
+  exchange.begins_at = tokens_in(exchange.answer->text_so_far());
+  ++exchange.continued;
+  const bool engine_can = asked.dialect == answer::Dialect::completion ||
+                          fleet_of(action).sites[offer.site].engine.continues_chat;
+  witness_.continues(exchange.ref, engine_can && asked.continuable);
+}
+
+const fleet::Fleet& VirtualGrid::fleet_of(const dispatch::OpenAttempt& action) const {
+  return dispatch_.snapshot_of(action.request).fleet;
 }
 
 void VirtualGrid::drop_attempt(Exchange& exchange) {
@@ -108,8 +148,14 @@ void VirtualGrid::release(const dispatch::Release& action) {
 void VirtualGrid::end(dispatch::RequestRef request, Outcome outcome) {
   Exchange& exchange = exchanges_[request.slot];
   HANSE_CHECK(exchange.open && exchange.ref == request);
+  const Tokens changes(exchange.continued);
+  if (const auto fault = fault_in(exchange.text, {.changes_of_voice_max = changes})) {
+    witness_.complain(fmt::format("a client reads no coherent answer: {}", *fault));
+  }
   exchange.open = false;
   free_slots_.push_back(request.slot);
+  const dispatch::Record& record = dispatch_.record(request);
+  if (record.end == dispatch::End::answered && rescue_of(record)) ++counts_.rescued;
   director_.ended(exchange.asked, outcome, dispatch_, request);
 }
 

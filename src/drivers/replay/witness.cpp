@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/dispatch/failure_table.h"
 #include "core/dispatch/policy_of_attempts.h"
 
 namespace hanse::replay {
@@ -72,6 +73,7 @@ void Witness::event(const dispatch::Event& event, Instant now) {
   static_cast<void>(now);
   const auto about = std::visit(AboutVisitor{}, event);
   about_request_ = about.has_value();
+  about_any_ = std::holds_alternative<dispatch::Woke>(event);
   about_ = about.value_or(RequestRef());
   if (const auto* arrived = std::get_if<dispatch::Arrived>(&event)) {
     Watched& request = watched(arrived->request);
@@ -82,8 +84,10 @@ void Witness::event(const dispatch::Event& event, Instant now) {
     request.streamed = arrived->streamed;
   } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
     Watched& request = watched(ended->request);
-    if (request.open && request.ref == ended->request && ended->attempt + 1 == request.attempts) {
+    if (request.open && request.ref == ended->request && request.attempt_open &&
+        ended->attempt + 1 == request.attempts) {
       request.attempt_open = false;
+      request.tried.back().failure = ended->failure;
     }
   } else if (const auto* changed = std::get_if<dispatch::SnapshotChanged>(&event)) {
     snapshot_ = changed->snapshot;
@@ -99,7 +103,8 @@ struct Witness::ActionVisitor {
   void operator()(std::monostate) const { witness.complain("an action is empty"); }
   void operator()(const dispatch::Append& a) const {
     const bool closes = closes_a_request(a.entry.body);
-    if (closes != a.closes.has_value() || (closes && *a.closes != witness.about_)) {
+    if (closes != a.closes.has_value() ||
+        (closes && !witness.about_any_ && *a.closes != witness.about_)) {
       witness.complain("an entry that ends a request says so, and no other does");
     }
     witness.entry(a.entry, dispatch);
@@ -141,14 +146,12 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
   const auto number = number_of(entry.body);
   Watched* request = nullptr;
   if (number) {
-    if (!about_request_) return complain("an entry comes out of an event about no request");
-    request = &watched(about_);
-    if (!request->open || request->ref != about_) {
-      return complain("something is booked for a request that is over");
+    request = booked(*number, dispatch);
+    if (request == nullptr) {
+      return complain("something is booked for a request that is over or not the event's");
     }
-    expect(dispatch.record(about_).number == *number, about_,
-           "the entries of an event are about its own request");
-    expect(!request->closed, about_, "nothing is booked after the entry that closes a request");
+    expect(!request->closed, request->ref,
+           "nothing is booked after the entry that closes a request");
     request->closed = closes_a_request(entry.body);
   }
   if (const auto posted = books_.apply(entry); !posted) {
@@ -160,10 +163,9 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
     budgets_hold(books_.account(hold->receivable).path);
   } else if (std::holds_alternative<ledger::AttemptOpened>(entry.body)) {
     request->attempt_written = true;
-    request->may_leave = Tokens(0);
-    request->released = Tokens(0);
+    if (!request->something_left) request->may_leave = request->released = Tokens(0);
   } else if (const auto* watermark = std::get_if<ledger::Watermark>(&entry.body)) {
-    request->may_leave = watermark->supplier.may_leave[TokenKind::output];
+    request->may_leave = watermark->tenant.may_leave[TokenKind::output];
   } else if (const auto* refused = std::get_if<ledger::RequestRefused>(&entry.body)) {
     request->refused = refused->why;
   } else if (number && !books_.is_open(*number)) {
@@ -198,13 +200,21 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   Watched* request = subject(action.request, "an attempt is opened");
   if (request == nullptr) return;
   expect(!request->attempt_open, action.request, "one attempt follows the other");
-  expect(!request->something_left, action.request,
+  expect(action.take_up != answer::TakeUp::anew || !request->something_left, action.request,
          "nothing is begun anew once the client has a part of the answer");
   expect(request->attempt_written, action.request, "an attempt is written down before it is sent");
   expect(action.attempt == request->attempts, action.request, "attempts are counted without gaps");
   expect(request->attempts < options_.attempts_max, action.request, "attempts are bounded");
-  expect(!contains(request->tried, action.permit.site()), action.request, "no site is asked twice");
-  request->tried.push_back(action.permit.site());
+  std::int32_t times = 0;
+  bool may_pass = true;
+  for (const Watched::Tried& tried : request->tried) {
+    if (tried.site != action.permit.site()) continue;
+    ++times;
+    may_pass = dispatch::row_of(tried.failure).again != dispatch::Again::no;
+  }
+  expect(times == 0 || (times == 1 && may_pass), action.request,
+         "a site is asked once more only when its failure may pass");
+  request->tried.push_back({.site = action.permit.site()});
   request->attempt_written = false;
   request->attempt_open = true;
   request->site = dispatch.snapshot_of(action.request).fleet.sites[action.permit.site()].name;
@@ -240,8 +250,8 @@ void Witness::attempt_is_in_time(const dispatch::OpenAttempt& action, const Disp
   const dispatch::AttemptLimits& limits = action.limits;
   expect(limits.whole == left && left > Duration(0), action.request,
          "an attempt may take what is left of the request's time");
-  for (const Duration limit :
-       {limits.connect, limits.first_token, limits.between_tokens, limits.whole_reply}) {
+  for (const Duration limit : {limits.connect, limits.headers, limits.first_token,
+                               limits.between_tokens, limits.rate_window, limits.whole_reply}) {
     expect(limit > Duration(0) && limit <= left, action.request,
            "each phase of an attempt has a limit within what is left");
   }
@@ -264,6 +274,14 @@ void Witness::left(RequestRef ref, Tokens output) {
   Watched& request = watched(ref);
   expect(output <= request.released, ref, "no token leaves before it is released");
   request.something_left = request.something_left || output > Tokens(0);
+}
+
+void Witness::begins_anew(RequestRef ref, bool is_delivered) {
+  expect(!is_delivered, ref, "nothing is begun anew once the client has a part of the answer");
+}
+
+void Witness::continues(RequestRef ref, bool engine_can) {
+  expect(engine_can, ref, "only an engine that is known to goes on with an answer");
 }
 
 void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch& dispatch,
@@ -359,9 +377,23 @@ void Witness::nothing_is_left(const Dispatch& dispatch) {
 
 Witness::Watched& Witness::watched(RequestRef request) { return watched_.at(request.slot); }
 
+Witness::Watched* Witness::booked(ledger::RequestNumber number, const Dispatch& dispatch) {
+  const auto is_it = [&](const Watched& request) {
+    return request.open && dispatch.record(request.ref).number == number;
+  };
+  if (about_request_) {
+    Watched& request = watched(about_);
+    return request.ref == about_ && is_it(request) ? &request : nullptr;
+  }
+  if (!about_any_) return nullptr;
+  const auto found = std::ranges::find_if(watched_, is_it);
+  return found == watched_.end() ? nullptr : &*found;
+}
+
 Witness::Watched* Witness::subject(RequestRef ref, std::string_view what) {
   Watched& request = watched(ref);
-  const bool right = request.open && request.ref == ref && about_request_ && about_ == ref;
+  const bool about_it = about_any_ || (about_request_ && about_ == ref);
+  const bool right = request.open && request.ref == ref && about_it;
   if (right) return &request;
   complain(fmt::format("{} although request {}.{} is over or not the event's", what, ref.slot,
                        ref.generation));

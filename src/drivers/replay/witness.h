@@ -7,8 +7,10 @@
 // a run without a complaint has kept every rule below.
 //
 // * An attempt goes only to a site of its alias that the gate permits at that
-//   instant, one after the other, to each site once, within the time that is
-//   left.
+//   instant, one after the other, within the time that is left; to each site
+//   once, and once more only after a failure that may pass.
+// * What a client reads is the beginning of one answer: nothing begins anew once
+//   it has a part, and only engines that can go on from it.
 // * Every entry is accepted by a second ledger, and comes before what depends
 //   on it; accounts sum to zero; nobody's debts and holds pass a budget.
 // * No token leaves before it was released, none is released past a watermark.
@@ -52,6 +54,11 @@ class Witness {
   void done(const dispatch::Dispatch& dispatch);
   // Of the attempt under way, so many tokens have left for the client in all.
   void left(dispatch::RequestRef request, Tokens output);
+  // An attempt begins the answer anew; `is_delivered` says that the client has
+  // been given a part of one.
+  void begins_anew(dispatch::RequestRef request, bool is_delivered);
+  // It goes on from there; `engine_can` says that its engine is known to.
+  void continues(dispatch::RequestRef request, bool engine_can);
   // For rules that the driver watches itself.
   void complain(std::string complaint);
   // Nothing will happen any more.
@@ -71,9 +78,13 @@ class Witness {
     bool closed = false;           // by its last entry
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
-    std::vector<SiteId> tried;
+    struct Tried {
+      SiteId site;
+      answer::Failure failure = answer::Failure::none;
+    };
+    std::vector<Tried> tried;
     std::string site;     // of the attempt under way
-    Tokens may_leave{0};  // of the attempt under way, by its last watermark
+    Tokens may_leave{0};  // over all attempts, by the last watermark
     Tokens released{0};
   };
   struct Judge {
@@ -98,6 +109,8 @@ class Witness {
   void nothing_is_left(const dispatch::Dispatch& dispatch);
 
   Watched& watched(dispatch::RequestRef request);
+  // The open request with this number, if the event under way may be about it.
+  Watched* booked(ledger::RequestNumber number, const dispatch::Dispatch& dispatch);
   // The request, if it is open and the event under way is about it.
   Watched* subject(dispatch::RequestRef request, std::string_view what);
   const gate::Gate& judge(const dispatch::Snapshot& snapshot);
@@ -111,6 +124,7 @@ class Witness {
   std::vector<std::pair<ledger::RequestNumber, ledger::HoldOpened>> holds_;  // open ones
   dispatch::RequestRef about_;  // what the event under way is about
   bool about_request_ = false;
+  bool about_any_ = false;  // of those that wait: a time has come
   std::uint64_t events_ = 0;
   std::vector<std::string> complaints_;
 };

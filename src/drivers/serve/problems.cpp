@@ -140,6 +140,9 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
     case dispatch::End::at_capacity:
       return say(api::ProblemKind::overloaded,
                  "every permitted site has as many requests as it may have; try again shortly");
+    case dispatch::End::asked_to_wait:
+      return say(api::ProblemKind::sites_rate_limited,
+                 "every permitted site asks to be left alone for a while");
     case dispatch::End::sites_unavailable:
       return say(api::ProblemKind::no_site_available,
                  "permitted sites exist, but none of them works just now; try again shortly");
@@ -156,8 +159,13 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
     case dispatch::End::client_error:
     case dispatch::End::attempts_failed:
     case dispatch::End::cut: {
-      if (report != nullptr) return api::from_failure(*report);
-      return api::from_failure({.failure = action.last_failure});
+      told = report != nullptr ? api::from_failure(*report)
+                               : api::from_failure({.failure = action.last_failure});
+      // One site's wish is not the earliest time at which some site may be asked.
+      if (api::row_of(told.kind).fault == Fault::upstream && action.retry_after) {
+        told.retry_after = action.retry_after;
+      }
+      return told;
     }
     case dispatch::End::refused_by_law:  // told with its reasons, by the caller
     case dispatch::End::open:

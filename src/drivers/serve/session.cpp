@@ -39,10 +39,18 @@ const engines::DecoderOptions& decoder_options(answer::Dialect dialect, bool str
   return options[(dialect == answer::Dialect::chat ? 0U : 2U) + (streamed ? 1U : 0U)];
 }
 
+std::string_view why_overdue(answer::Failure failure) {
+  switch (failure) {
+    case answer::Failure::unreachable: return "no connection within the limit";
+    case answer::Failure::silent: return "no first token came within the limit";
+    default: return "too few tokens came within the limit";
+  }
+}
+
 }  // namespace
 
 Session::Session(Shard& shard, std::uint32_t slot)
-    : shard_(shard), slot_(slot), watch_(shard.loop(), [this] { watch_ran_out(); }) {}
+    : shard_(shard), slot_(slot), watch_timer_(shard.loop(), [this] { watch_ran_out(); }) {}
 
 std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission admission,
                                            answer::Dialect dialect,
@@ -80,22 +88,25 @@ void Session::open(const dispatch::OpenAttempt& action) {
   connected_ = false;
   site_ = action.permit.site();
   upstream_ = admission_.setting->upstreams[site_.value()];
-  limits_ = action.limits;
-  output_most_ = Tokens(action.output_limit.count() * question_.generations * question_.prompts);
+  output_most_ =
+      Tokens(shard_.record(ref()).output_limit.count() * question_.generations * question_.prompts);
   report_.reset();
   first_token_told_ = engine_done_ = false;
-  released_ = reported_ = seen_ = left_ = Tokens(0);
-  begin_answer();
+  seen_ = 0;
+  begin_answer(action.take_up);
+  if (!ask(action)) end_attempt(report_->failure);
+}
 
+bool Session::ask(const dispatch::OpenAttempt& action) {
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
   if (upstream_request_ == nullptr) upstream_request_ = shard_.lend_upstream_request();
   engines::UpstreamRequest& asked = *upstream_request_;
-  const Status written = upstream_->engine.write_request(
-      question_, body_.view(),
-      {.upstream_model = offer.upstream_model, .output_limit = action.output_limit}, asked);
+  engines::Ask ask{.upstream_model = offer.upstream_model, .output_limit = action.output_limit};
+  if (action.take_up == answer::TakeUp::continued) ask.answer_so_far = answer_->text_so_far();
+  const Status written = upstream_->engine.write_request(question_, body_.view(), ask, asked);
   if (!written) {
     failed(answer::Failure::client_request, {}).client_message = written.error().message;
-    return end_attempt(answer::Failure::client_request);
+    return false;
   }
 
   const engines::UpstreamHeaders ours =
@@ -106,23 +117,36 @@ void Session::open(const dispatch::OpenAttempt& action) {
   std::transform(ours.begin(), ours.end(), lines.begin(), [](const engines::UpstreamHeader& h) {
     return http::HeaderLine{h.name, h.value};
   });
-  const Duration first_byte = asked.streamed ? limits_.first_token : limits_.whole_reply;
+  // The watch judges all phases; the call knows best what a connection died of.
+  watch_ = dispatch::AttemptWatch(
+      action.limits, asked.streamed ? dispatch::Reply::streamed : dispatch::Reply::whole,
+      shard_.loop().now().monotonic);
   call_.start(upstream_->pool,
               {.method = "POST",
                .target = upstream_->target(asked.path),
                .headers = http::HeaderLines(lines.data(), ours.count),
                .body = asked.pieces()},
-              {.connect = limits_.connect,
-               .head = first_byte,
-               .between_bytes = asked.streamed ? kForever : limits_.whole,
-               .whole = limits_.whole},
+              {.connect = action.limits.connect,
+               .head = kForever,
+               .between_bytes = kForever,
+               .whole = action.limits.whole},
               *this);
-  watch_.arm_in(limits_.connect + first_byte);
+  if (call_.active()) keep_watch();
+  return true;
 }
 
-void Session::begin_answer() {
-  answer_.emplace(question_);
+void Session::keep_watch() { watch_timer_.arm(watch_.due()); }
+
+void Session::begin_answer(answer::TakeUp take_up) {
   decoder_.emplace(upstream_->engine, decoder_options(question_.dialect, question_.stream));
+  if (take_up != answer::TakeUp::anew) return answer_->next_attempt(take_up);
+
+  const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
+  const TenantId tenant = snapshot.tenants.keys[admission_.key].tenant;
+  const bool may_be_rescued =
+      question_.stream && snapshot.tenants.tenants[tenant].rescue != limits::Rescue::never;
+  answer_.emplace(question_, may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
+  released_ = reported_ = left_ = Tokens(0);
   out_.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
                                     .request_id = request_id(),
@@ -156,7 +180,7 @@ void Session::give_text_back() {
 
 void Session::cancel_attempt() {
   call_.cancel();
-  watch_.cancel();
+  watch_timer_.cancel();
   attempt_open_ = false;
 }
 
@@ -258,7 +282,10 @@ void Session::drop() {
 // --- What the client's socket says -----------------------------------------
 
 void Session::on_drained(http::Exchange&) {
-  if (call_.active() && call_.paused()) call_.resume();
+  if (!call_.active() || !call_.paused()) return;
+  watch_.resumed(shard_.loop().now().monotonic);
+  keep_watch();
+  call_.resume();
 }
 
 void Session::on_client_gone(http::Exchange&) {
@@ -267,8 +294,10 @@ void Session::on_client_gone(http::Exchange&) {
 }
 
 void Session::tell_client_gone() {
-  shard_.tell(dispatch::ClientGone{
-      .request = ref(), .usage = usage_so_far(), .paused = call_.paused_for()});
+  shard_.tell(dispatch::ClientGone{.request = ref(),
+                                   .usage = usage_so_far(),
+                                   .billed = billed_so_far(),
+                                   .paused = call_.paused_for()});
 }
 
 // --- What the site's socket says -------------------------------------------
@@ -277,6 +306,7 @@ void Session::on_head(const http::ResponseHead& head) {
   const auto field = [&](std::string_view name) {
     return head.headers().find(name).value_or(std::string_view());
   };
+  watch_.answers(shard_.loop().now().monotonic);
   decoder_->begin({.status = head.status(),
                    .content_type = field("content-type"),
                    .retry_after = field("retry-after"),
@@ -284,6 +314,7 @@ void Session::on_head(const http::ResponseHead& head) {
 }
 
 void Session::on_connected(const http::Connected&) {
+  watch_.connected(shard_.loop().now().monotonic);
   if (std::exchange(connected_, true)) shard_.metrics().observe_sent_again();
 }
 
@@ -328,6 +359,14 @@ void Session::take_input() {
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
     take(delta);
+    if (answer_->diverged()) {
+      failed(answer::Failure::diverged, "the repeat is another answer than the client has begun");
+      return end_attempt(answer::Failure::diverged);
+    }
+    if (answer_->contradicts_itself()) {
+      failed(answer::Failure::bad_answer, "it finishes for tool calls that it has not made");
+      return end_attempt(answer::Failure::bad_answer);
+    }
     if (answer_->exceeds(output_most_)) return stop_at_limit();
     if (!question_.stream && assembler().bytes() > kWholeAnswerBytesMax) {
       failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
@@ -343,7 +382,7 @@ void Session::wait_for_end() {
   if (engine_done_) return;
   engine_done_ = true;
   on_progress();
-  watch_.arm_in(kEndOfBody);
+  watch_timer_.arm_in(kEndOfBody);
 }
 
 // What a site makes past the limit that it was given is past the hold, too:
@@ -355,7 +394,9 @@ void Session::stop_at_limit() {
 
 void Session::take(const answer::Delta& delta) {
   const answer::Emission emission = answer_->take(delta);
-  if (question_.stream) {
+  if (emission.remainder) {
+    writer().write_remainders(delta, answer_->remainders(), out_);
+  } else if (question_.stream) {
     writer().write(delta, emission, out_);
   } else if (emission.forward && decoder_->whole_reply() == nullptr) {
     assembler().add(delta);
@@ -363,20 +404,20 @@ void Session::take(const answer::Delta& delta) {
 }
 
 void Session::on_progress() {
-  const Tokens deltas(answer_->progress_deltas());
   // Comments and empty deltas are no progress and do not put the watch off.
-  if (deltas > seen_) {
-    seen_ = deltas;
-    watch_.arm_in(limits_.between_tokens);
+  if (answer_->attempt_deltas() > seen_) {
+    seen_ = answer_->attempt_deltas();
+    watch_.progressed(Tokens(answer_->attempt_tokens()), shard_.loop().now().monotonic);
+    keep_watch();
   }
-  if (!first_token_told_ && answer_->begun()) {
+  if (!first_token_told_ && answer_->attempt_begun()) {
     first_token_told_ = true;
     shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
   }
-  if (first_token_told_ && deltas >= reported_ + kReportEvery) {
-    reported_ = deltas;
+  if (first_token_told_ && deltas() >= reported_ + kReportEvery) {
+    reported_ = deltas();
     shard_.tell(dispatch::Progressed{
-        .request = ref(), .attempt = attempt_, .output = deltas, .left = left_});
+        .request = ref(), .attempt = attempt_, .output = reported_, .left = left_});
   }
   push_out();
 }
@@ -384,12 +425,15 @@ void Session::on_progress() {
 void Session::push_out() {
   if (!question_.stream || out_.empty()) return;
   if (exchange_ == nullptr) return out_.clear();  // the client has left
-  if (!first_token_told_ || Tokens(answer_->progress_deltas()) > released_) return;
+  if (deltas() > released_) return;
+  if (!exchange_->begun() && !first_token_told_) return;
   if (!exchange_->begun()) begin_stream(*exchange_);
   const bool go_on = exchange_->write(out_);
-  left_ = Tokens(answer_->progress_deltas());
+  left_ = deltas();
   out_.clear();
-  if (!go_on && call_.active()) call_.pause();
+  if (go_on || !call_.active()) return;
+  call_.pause();
+  watch_.paused(shard_.loop().now().monotonic);
 }
 
 void Session::attempt_over(engines::Step step) {
@@ -408,18 +452,27 @@ void Session::attempt_over(engines::Step step) {
 void Session::watch_ran_out() {
   if (!attempt_open_) return;
   if (engine_done_) return attempt_over(engines::Step::done);
-  if (call_.paused()) return watch_.arm_in(limits_.between_tokens);  // the client is the slow one
-  if (answer_->begun()) {
-    failed(answer::Failure::stalled, "no token came within the limit");
-  } else {
-    failed(answer::Failure::silent, "no first token came within the limit");
-  }
-  end_attempt(report_->failure);
+  const auto failure = watch_.overdue(shard_.loop().now().monotonic);
+  if (!failure) return keep_watch();
+  failed(*failure, why_overdue(*failure));
+  end_attempt(*failure);
+}
+
+// An answer that broke behind its last permitted token is whole: there is nothing
+// to go on with. Of engines that are known for it, a delta is a token at least.
+bool Session::met_its_limit() const {
+  return question_.stream && upstream_->engine.capabilities().continues_chat &&
+         answer_->resumable() >= answer::Resumable::by_continuing &&
+         answer_->progress_deltas() >= output_most_.count();
 }
 
 void Session::end_attempt(answer::Failure failure) {
+  if (failure != answer::Failure::none && met_its_limit()) {
+    answer_->end_at_limit();
+    failure = answer::Failure::none;
+  }
   attempt_open_ = false;
-  watch_.cancel();
+  watch_timer_.cancel();
   // A stream that is complete frees its engine at once, whatever it still has
   // to say; a call that has ended is not touched.
   call_.cancel();
@@ -428,11 +481,14 @@ void Session::end_attempt(answer::Failure failure) {
     shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
   }
   if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, *report_);
-  const bool used = failure == answer::Failure::none || answer_->begun();
+  const bool used = failure == answer::Failure::none || answer_->attempt_begun();
   shard_.tell(dispatch::AttemptEnded{.request = ref(),
                                      .attempt = attempt_,
                                      .failure = failure,
                                      .usage = used ? usage_so_far() : Usage{},
+                                     .billed = billed_so_far(),
+                                     .output = deltas(),
+                                     .resumable = resumable(),
                                      .paused = call_.paused_for(),
                                      .retry_after = report_ ? report_->retry_after : std::nullopt});
   shard_.trace().attempt_ended(shard_.record(ref()), attempt_, *admission_.setting->snapshot);
@@ -447,18 +503,36 @@ void Session::begin_stream(http::Exchange& exchange) {
   exchange.begin_stream(200, headers.lines());
 }
 
-Usage Session::usage_so_far() const {
-  if (!answer_) return {};
+Tokens Session::prompt_estimate() const {
   const dispatch::Record& record = shard_.record(ref());
-  if (record.attempts.empty()) return {};
-  return answer_->usage(record.attempts.back().decision.best[0].prediction.prompt);
+  return record.attempts.empty() ? Tokens(0)
+                                 : record.attempts.back().decision.best[0].prediction.prompt;
+}
+
+Usage Session::usage_so_far() const {
+  return answer_ ? answer_->usage(prompt_estimate()) : Usage{};
+}
+
+Usage Session::billed_so_far() const {
+  return answer_ && answer_->begun() ? answer_->billed(prompt_estimate()) : Usage{};
+}
+
+answer::Resumable Session::resumable() const {
+  if (!question_.stream || !answer_) return answer::Resumable::no;
+  const answer::Resumable how = answer_->resumable();
+  const bool by_itself = how == answer::Resumable::no || how == answer::Resumable::by_repeating;
+  // A look into the body, which only an answer that broke is worth.
+  if (by_itself || engines::may_be_continued(question_, body_.view())) return how;
+  return answer::Resumable::by_repeating;
 }
 
 api::Accounting Session::accounting() const {
   const dispatch::Record& record = shard_.record(ref());
+  const auto rescue = rescue_of(record);
   return {.request_id = request_id(),
           .site = site().name,
           .attempts = static_cast<std::int32_t>(record.attempts.size()),
+          .rescue = rescue ? to_string(*rescue) : std::string_view(),
           .cost = record.charged,
           .currency = admission_.setting->configuration->gateway.currency};
 }
@@ -508,7 +582,7 @@ Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view con
 
 void Session::reset() {
   HANSE_CHECK(!call_.active());
-  watch_.cancel();
+  watch_timer_.cancel();
   attempt_open_ = false;
   upstream_.reset();
   decoder_.reset();

@@ -32,6 +32,7 @@
 #include "base/bounded.h"
 #include "core/answer/answer.h"
 #include "core/dispatch/action.h"
+#include "core/dispatch/attempt_watch.h"
 #include "core/dispatch/record_codec.h"
 #include "drivers/serve/setting.h"
 
@@ -87,7 +88,10 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void on_failure(const http::CallFailure& failure) override;
 
  private:
-  void begin_answer();
+  void begin_answer(answer::TakeUp take_up);
+  // Sends the attempt's request. False when its engine cannot be asked that; then
+  // report_ says why.
+  [[nodiscard]] bool ask(const dispatch::OpenAttempt& action);
   // Requires: the client asked for a stream.
   [[nodiscard]] api::StreamWriter& writer() { return std::get<api::StreamWriter>(shape_); }
   // Requires: it did not.
@@ -104,6 +108,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void stop_at_limit();
   void attempt_over(engines::Step step);
   void end_attempt(answer::Failure failure);
+  [[nodiscard]] bool met_its_limit() const;
   void tell_client_gone();
   void watch_ran_out();
   void begin_stream(http::Exchange& exchange);
@@ -116,7 +121,13 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   [[nodiscard]] std::string_view traceparent() const {
     return {admission_.traceparent.data(), admission_.traceparent.size()};
   }
+  // What the attempt under way has used, and what the client's answer has.
   [[nodiscard]] Usage usage_so_far() const;
+  [[nodiscard]] Usage billed_so_far() const;
+  [[nodiscard]] Tokens prompt_estimate() const;
+  [[nodiscard]] answer::Resumable resumable() const;
+  [[nodiscard]] Tokens deltas() const { return Tokens(answer_ ? answer_->progress_deltas() : 0); }
+  void keep_watch();
   [[nodiscard]] api::Accounting accounting() const;
   [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;
   // Says which request it was, and how far it came.
@@ -157,11 +168,11 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   bool connected_ = false;  // the attempt's call has been, at least once
   SiteId site_;
   std::shared_ptr<Upstream> upstream_;
-  dispatch::AttemptLimits limits_;
+  dispatch::AttemptWatch watch_;
   Tokens output_most_{0};                                       // of all choices together
   std::unique_ptr<engines::UpstreamRequest> upstream_request_;  // until it has been sent
   http::Call call_;
-  http::Timer watch_;
+  http::Timer watch_timer_;
   std::optional<engines::ResponseDecoder> decoder_;
   std::unique_ptr<answer::FailureReport> report_;  // null while all is well
 
@@ -171,10 +182,11 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   // For the client, not handed over yet. Mostly there is nothing, and then its
   // memory is the shard's: thousands of streams do not each need some.
   std::string out_;
-  Tokens released_{0};  // deltas that may leave
-  Tokens reported_{0};  // deltas that dispatch knows of
-  Tokens seen_{0};      // deltas that have come
-  Tokens left_{0};      // deltas that have been sent to the client
+  // Deltas of it for the client, over all attempts.
+  Tokens released_{0};     // may leave
+  Tokens reported_{0};     // dispatch knows of
+  Tokens left_{0};         // have been sent
+  std::int64_t seen_ = 0;  // deltas of the attempt that have come
   bool first_token_told_ = false;
   bool engine_done_ = false;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "core/dispatch/failure_table.h"
 #include "core/dispatch/record_codec.h"
 
 namespace hanse::serve {
@@ -116,11 +117,17 @@ const std::string& Shard::keep_record(Session& session) {
 
 void Shard::log_failed_attempt(Session& session, std::string_view site,
                                const answer::FailureReport& report) {
-  log_.warning(
-      "an attempt failed",
-      {telemetry::field::request({.journal = journal_id(), .number = record(session.ref()).number}),
-       telemetry::field::site(site), telemetry::field::failure(report.failure),
-       telemetry::field::http_status(report.http_status)});
+  const ledger::RequestId id{.journal = journal_id(), .number = record(session.ref()).number};
+  const auto whose = telemetry::field::request(id);
+  const auto where = telemetry::field::site(site);
+  const auto what = telemetry::field::failure(report.failure);
+  const auto status = telemetry::field::http_status(report.http_status);
+  if (dispatch::row_of(report.failure).alarms) {
+    log_.error("a site turns us away: see its credential and its list of models",
+               {whose, where, what, status});
+  } else {
+    log_.warning("an attempt failed", {whose, where, what, status});
+  }
 }
 
 void Shard::write_metrics(std::string& out) {

@@ -17,8 +17,13 @@ config::Surroundings surroundings() {
   around.now = wall_now();
   around.strategies = placement::strategy_names();
   around.engine_kinds.clear();
-  for (const std::string_view kind : engines::engine_kinds())
+  around.continuing_kinds.clear();
+  for (const std::string_view kind : engines::engine_kinds()) {
     around.engine_kinds.emplace_back(kind);
+    if (engines::find_engine(kind)->capabilities().continues_chat) {
+      around.continuing_kinds.emplace_back(kind);
+    }
+  }
   return around;
 }
 

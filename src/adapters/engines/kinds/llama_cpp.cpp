@@ -58,6 +58,7 @@ class LlamaCpp final : public OpenAiDialect {
 
   [[nodiscard]] const Capabilities& capabilities() const override {
     static constexpr Capabilities kCapabilities{
+        .continues_chat = true,
         .reports_usage_per_choice = true,
         .idle_close = seconds(5),
     };
@@ -72,6 +73,7 @@ class LlamaCpp final : public OpenAiDialect {
     splice_model_and_limit(question, ask, splice);
     splice_stream_with_usage(question, splice);
     splice_named_tool(question, body, splice);
+    splice_answer_so_far(question, ask, splice);
     splice.finish();
     out.path = openai_path(question.dialect);
     out.streamed = true;

@@ -62,9 +62,12 @@ inline dispatch::Record answered_record(const FourSites& grid) {
                               .within_objective = true,
                               .reason = placement::Reason::dearer});
   attempt.limits = {.connect = seconds(1),
+                    .headers = seconds(10),
                     .first_token = seconds(10),
-                    .between_tokens = seconds(5),
                     .whole_reply = seconds(30),
+                    .between_tokens = seconds(5),
+                    .rate_window = seconds(13),
+                    .rate_tokens = Tokens(16),
                     .whole = seconds(60)};
   attempt.first_token = milliseconds(161);
   attempt.ended = milliseconds(161 + 24 * 20);

@@ -75,10 +75,11 @@ class Desk {
                              .attempt = attempt,
                              .failure = failure,
                              .usage = usage,
+                             .billed = usage,
                              .retry_after = {}});
   }
   Story leaves(RequestRef request, const Usage& usage = {}) {
-    return tell(ClientGone{.request = request, .usage = usage});
+    return tell(ClientGone{.request = request, .usage = usage, .billed = usage});
   }
   Story changes_to(Snapshot snapshot) { return tell(SnapshotChanged{shared(std::move(snapshot))}); }
   void pass(Duration duration) {

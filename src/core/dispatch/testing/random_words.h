@@ -95,15 +95,19 @@ class RandomWords {
                                   .reason = one_of(placement::Reason::later_id)});
     }
     attempt.decision.candidates = word32();
+    attempt.take_up = one_of(answer::TakeUp::repeated);
     fill(attempt.excluded);
     attempt.limits = {.connect = quantity<Duration>(),
+                      .headers = quantity<Duration>(),
                       .first_token = quantity<Duration>(),
-                      .between_tokens = quantity<Duration>(),
                       .whole_reply = quantity<Duration>(),
+                      .between_tokens = quantity<Duration>(),
+                      .rate_window = quantity<Duration>(),
+                      .rate_tokens = quantity<Tokens>(),
                       .whole = quantity<Duration>()};
     attempt.first_token = maybe_duration();
     attempt.ended = maybe_duration();
-    attempt.failure = one_of(answer::Failure::oversize);
+    attempt.failure = one_of(answer::kLastFailure);
     attempt.usage = usage();
     attempt.owed = quantity<Money>();
     return attempt;
@@ -173,12 +177,18 @@ class RandomWords {
       case 3:
         return AttemptEnded{.request = request(),
                             .attempt = static_cast<std::uint8_t>(below(256)),
-                            .failure = one_of(answer::Failure::oversize),
+                            .failure = one_of(answer::kLastFailure),
                             .usage = usage(),
+                            .billed = usage(),
+                            .output = quantity<Tokens>(),
+                            .resumable = one_of(answer::Resumable::by_appending),
                             .paused = quantity<Duration>(),
                             .retry_after = maybe_duration()};
       case 4:
-        return ClientGone{.request = request(), .usage = usage(), .paused = quantity<Duration>()};
+        return ClientGone{.request = request(),
+                          .usage = usage(),
+                          .billed = usage(),
+                          .paused = quantity<Duration>()};
       case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
       default: return Woke();
     }

@@ -1,0 +1,425 @@
+// One attempt after the other: where the next one goes, what it is asked, and
+// what is done when there is nowhere to go.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/dispatch.h"
+#include "core/dispatch/failure_table.h"
+#include "core/dispatch/policy_of_attempts.h"
+#include "core/dispatch/request.h"
+
+namespace hanse::dispatch {
+namespace {
+
+using answer::TakeUp;
+
+std::ptrdiff_t attempts_at_site(const Record& record, SiteId site) {
+  return std::ranges::count(record.attempts, site, &AttemptRecord::site);
+}
+
+// Whether the site of `failed`, asked once so far, may be asked once more.
+bool may_be_asked_again(const Record& record, const AttemptRecord& failed) {
+  return row_of(failed.failure).again != Again::no && attempts_at_site(record, failed.site) == 1;
+}
+
+MonotonicTime ended_at(const AttemptRecord& attempt) {
+  return attempt.opened_at.monotonic + attempt.ended.value_or(Duration());
+}
+
+// Variants of the request's alias with a longer context than that of `failed`,
+// in order of preference.
+std::vector<VariantId> longer_variants(const Request& request, const AttemptRecord& failed) {
+  const Snapshot& snapshot = *request.world->snapshot;
+  const VariantId too_short = snapshot.fleet.offers[failed.decision.chosen].variant;
+  std::vector<VariantId> longer;
+  for (const VariantId variant : snapshot.catalog.aliases[request.record.alias].variants) {
+    if (snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(too_short)) {
+      longer.push_back(variant);
+    }
+  }
+  return longer;
+}
+
+}  // namespace
+
+fleet::SiteLine Dispatch::line_of(const World& world, const placement::Decision& decision) {
+  return world.line(world.snapshot->fleet.offers[decision.chosen].site);
+}
+
+// --- Choosing ----------------------------------------------------------------
+
+placement::Decision Dispatch::place(Request& request, const Wanted& wanted, Exclusions& excluded,
+                                    Instant now) {
+  request.demand.variant = wanted.variant;
+  // Ends, for a site that gives no leave is full and left out from then on.
+  while (true) {
+    const placement::Decision decision = decide(request, wanted, excluded, now);
+    if (!decision.chosen.valid()) return decision;
+    const fleet::SiteLine line = line_of(*request.world, decision);
+    if (take_slot(line)) return decision;
+    HANSE_CHECK(slots_.full().contains(line.value()));
+  }
+}
+
+bool Dispatch::take_slot(fleet::SiteLine site) {
+  if (!slots_.take(site)) return false;
+  ++attempts_at_[site.value()];
+  return true;
+}
+
+void Dispatch::give_slot_back(fleet::SiteLine site) {
+  HANSE_CHECK(attempts_at_[site.value()] > 0);
+  --attempts_at_[site.value()];
+  slots_.give_back(site);
+}
+
+placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exclusions& excluded,
+                                     Instant now) {
+  World& world = *request.world;
+  allowed_.assign(request.permitted);
+  const auto exclude = [&](SiteId site, Exclusion::Why why) {
+    allowed_.erase(site.value());
+    (void)excluded.try_push({.site = site, .why = why});
+  };
+  excluded.clear();
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (!allowed_.contains(attempt.site.value())) continue;
+    const bool again = wanted.again && may_be_asked_again(request.record, attempt) &&
+                       now.monotonic >= ended_at(attempt) + kPauseBeforeAgain;
+    if (!again) exclude(attempt.site, Exclusion::Why::tried);
+  }
+  if (request.world != world_) {
+    request.permitted.for_each([&](std::size_t i) {
+      const SiteId site(i);
+      if (allowed_.contains(i) && !still_offers(world, site)) {
+        exclude(site, Exclusion::Why::withdrawn);
+      }
+    });
+  }
+  if (wanted.continuing) {
+    request.permitted.for_each([&](std::size_t i) {
+      const bool can = world.snapshot->fleet.sites[SiteId(i)].engine.continues_chat;
+      if (allowed_.contains(i) && !can) exclude(SiteId(i), Exclusion::Why::cannot_resume);
+    });
+  }
+  const auto is_allowed = [&](SiteId site) {
+    return site.valid() && allowed_.contains(site.value());
+  };
+  health_.unsound().for_each([&](std::size_t i) {
+    const fleet::SiteLine line(i);
+    const SiteId site = world.site(line);
+    if (is_allowed(site) && !health_.available(line, now.monotonic)) {
+      exclude(site, Exclusion::Why::circuit_open);
+    }
+  });
+  waits_.waiting().for_each([&](std::size_t i) {
+    const fleet::SiteLine line(i);
+    const SiteId site = world.site(line);
+    if (is_allowed(site) && waits_.until(line, now.monotonic)) {
+      exclude(site, Exclusion::Why::asked_to_wait);
+    }
+  });
+  slots_.full().for_each([&](std::size_t i) {
+    const SiteId site = world.site(fleet::SiteLine(i));
+    if (is_allowed(site)) exclude(site, Exclusion::Why::full);
+  });
+  return world.placement.decide(request.demand, allowed_, now);
+}
+
+bool Dispatch::still_offers(const World& before, SiteId site) const {
+  const SiteId now = world_->site(before.line(site));
+  return now.valid() && !world_->snapshot->fleet.sites[now].retired;
+}
+
+// --- Going on ------------------------------------------------------------------
+
+void Dispatch::go_on(Request& request, Instant now) {
+  if (now.monotonic >= request.deadline) return give_up(request, End::out_of_time, now);
+  if (request.record.attempts.size() >= options_.attempts_max) {
+    return give_up(request, End::attempts_failed, now);
+  }
+  for (const bool again : {false, true}) {
+    if (request.delivered ? rescue(request, again, now) : begin_anew(request, again, now)) return;
+  }
+  const std::optional<MonotonicTime> until = worth_waiting_for(request, now);
+  if (!until) return give_up(request, End::attempts_failed, now);
+  request.state = State::pausing;
+  request.paused_until = *until;
+  const bool is_next = *until < next_probe_ && (pauses_.empty() || *until < pauses_.front().until);
+  pauses_.push_back({.until = *until, .request = request.ref});
+  std::ranges::push_heap(pauses_, later);
+  if (is_next) wake_at_next();
+}
+
+bool Dispatch::begin_anew(Request& request, bool again, Instant now) {
+  const AttemptRecord* too_short = nullptr;
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (attempt.failure == answer::Failure::context_exceeded) too_short = &attempt;
+  }
+  if (too_short == nullptr) return attempt_at(request, {.again = again}, TakeUp::anew, now);
+  for (const VariantId variant : longer_variants(request, *too_short)) {
+    if (attempt_at(request, {.variant = variant, .again = again}, TakeUp::anew, now)) return true;
+  }
+  return false;
+}
+
+bool Dispatch::rescue(Request& request, bool again, Instant now) {
+  const Snapshot& snapshot = *request.world->snapshot;
+  const limits::Rescue policy = snapshot.tenants.tenants[request.record.tenant].rescue;
+  if (policy == limits::Rescue::never || request.resumable == answer::Resumable::no) return false;
+  // The weights that have written what the client has.
+  const VariantId same = snapshot.fleet.offers[request.attempt().decision.chosen].variant;
+  if (request.resumable != answer::Resumable::by_repeating) {
+    Wanted wanted{.variant = same,
+                  .again = again,
+                  .continuing = request.resumable == answer::Resumable::by_continuing};
+    if (attempt_at(request, wanted, TakeUp::continued, now)) return true;
+    wanted.variant = VariantId();
+    if (policy == limits::Rescue::any_variant &&
+        attempt_at(request, wanted, TakeUp::continued, now)) {
+      return true;
+    }
+  }
+  // Other weights would tell another answer.
+  return attempt_at(request, {.variant = same, .again = again}, TakeUp::repeated, now);
+}
+
+bool Dispatch::attempt_at(Request& request, const Wanted& wanted, TakeUp take_up, Instant now) {
+  // Ends, for a site that may not be asked any more is not decided for again.
+  while (true) {
+    const placement::Decision decision = place(request, wanted, request.record.excluded, now);
+    if (!decision.chosen.valid()) return false;
+    if (open_attempt(request, decision, take_up, now)) return true;
+  }
+}
+
+std::optional<MonotonicTime> Dispatch::worth_waiting_for(const Request& request,
+                                                         Instant now) const {
+  const Snapshot& snapshot = *request.world->snapshot;
+  if (request.delivered &&
+      (request.resumable == answer::Resumable::no ||
+       snapshot.tenants.tenants[request.record.tenant].rescue == limits::Rescue::never)) {
+    return std::nullopt;
+  }
+  if (row_of(request.last_failure).elsewhere != Elsewhere::yes) return std::nullopt;
+  std::optional<MonotonicTime> earliest;
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    const fleet::SiteLine line = request.world->line(attempt.site);
+    if (!may_be_asked_again(request.record, attempt) ||
+        !request.permitted.contains(attempt.site.value()) ||
+        !still_offers(*request.world, attempt.site)) {
+      continue;
+    }
+    MonotonicTime time = ended_at(attempt) + kPauseBeforeAgain;
+    time = std::max(time, waits_.until(line, now.monotonic).value_or(time));
+    if (!health_.available(line, now.monotonic)) {
+      time = std::max(time, health_.of(line).open_until);
+    }
+    earliest = std::min(earliest.value_or(time), time);
+  }
+  if (!earliest) return std::nullopt;
+  // Its time has come and it could not be asked all the same: it is full, or
+  // somebody else is trying it.
+  if (*earliest <= now.monotonic) *earliest = now.monotonic + kPauseBeforeAgain;
+  return *earliest <= request.waits_until ? earliest : std::nullopt;
+}
+
+void Dispatch::end_pauses(Instant now) {
+  while (!pauses_.empty() && pauses_.front().until <= now.monotonic) {
+    std::ranges::pop_heap(pauses_, later);
+    const Pause pause = pauses_.back();
+    pauses_.pop_back();
+    Request* request = find(pause.request);
+    if (request == nullptr || request->state != State::pausing ||
+        request->paused_until != pause.until) {
+      continue;
+    }
+    go_on(*request, now);
+  }
+}
+
+bool Dispatch::later(const Pause& a, const Pause& b) {
+  if (a.until != b.until) return a.until > b.until;
+  return a.request.slot > b.request.slot;
+}
+
+void Dispatch::give_up(Request& request, End why, Instant now) {
+  const Refuse told{.request = request.ref,
+                    .retry_after = retry_after(request, now),
+                    .last_failure = request.last_failure};
+  if (request.delivered) {
+    settle(request, ledger::Outcome::cut, request.billed, now);
+    const bool time_is_over =
+        why == End::out_of_time ||
+        ended_by_deadline(request.record, request.last_failure, request.deadline, now.monotonic);
+    return end(request, time_is_over ? End::out_of_time : End::cut, told, now);
+  }
+  release_hold(request, ledger::Outcome::failed, now);
+  end(request, answer::fault_of(request.last_failure) == Fault::client ? End::client_error : why,
+      told, now);
+}
+
+// --- Asking ----------------------------------------------------------------------
+
+bool Dispatch::open_attempt(Request& request, const placement::Decision& decision, TakeUp take_up,
+                            Instant now) {
+  World& world = *request.world;
+  const fleet::Offer& offer = world.snapshot->fleet.offers[decision.chosen];
+  const fleet::SiteLine line = world.line(offer.site);
+  // Asked again for each attempt: a certificate may have ended meanwhile.
+  const std::optional<gate::Permit> permit =
+      world.gate.permit(request.question(), offer.site, now.wall);
+  if (!permit) {
+    request.permitted.erase(offer.site.value());
+    give_slot_back(line);
+    return false;
+  }
+
+  AttemptRecord& attempt = request.record.attempts.push({});
+  attempt.opened_at = now;
+  attempt.site = offer.site;
+  attempt.decision = decision;
+  attempt.take_up = take_up;
+  attempt.excluded = request.record.excluded;
+  attempt.limits = limits_of_attempt(
+      {.latency_class = world.snapshot->catalog.classes[request.record.latency_class],
+       .link = world.snapshot->fleet.links[offer.site.value()],
+       .prediction = decision.best[0].prediction,
+       .first_token_spread = world.placement.loads().of(decision.chosen).first_token_spread,
+       .output_limit = request.record.output_limit,
+       .left = elapsed(now.monotonic, request.deadline),
+       .others_left = request.permitted.count() > request.record.attempts.size() &&
+                      request.record.attempts.size() < options_.attempts_max});
+
+  request.state = State::waiting;
+  request.watermarked = false;
+  request.attempt_base = take_up == TakeUp::continued ? request.output : Tokens(0);
+  request.trial = health_.sent(line, now);
+  world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
+  count_in_newest_world(request);
+  TokenCounts most = most_tokens(request.record);
+  Tokens output_limit = request.record.output_limit;
+  if (take_up == TakeUp::continued) {
+    const Tokens had =
+        request.billed.tokens[TokenKind::output] + request.billed.tokens[TokenKind::reasoning];
+    most[TokenKind::prompt] += had;
+    output_limit = std::max(Tokens(1), output_limit - had);
+  }
+  append(ledger::AttemptOpened{.request = request.record.number,
+                               .attempt = request.attempt_number(),
+                               .payable = world.payables[offer.site.value()],
+                               .prices = offer.prices,
+                               .tokens_max = most},
+         now);
+  emit(OpenAttempt{.request = request.ref,
+                   .attempt = request.attempt_index(),
+                   .permit = *permit,
+                   .offer = decision.chosen,
+                   .take_up = take_up,
+                   .output_limit = output_limit,
+                   .limits = attempt.limits});
+  return true;
+}
+
+void Dispatch::raise_watermark(Request& request, Tokens output, Instant now) {
+  const TokenCounts most = most_tokens(request.record);
+  const Tokens output_most = most[TokenKind::output];
+  const Tokens may_leave =
+      std::max(request.may_leave, std::min(output + kWatermarkStep, output_most));
+  if (may_leave > request.may_leave || !request.watermarked) {
+    ledger::Progress tenant;
+    // How long the prompt is says the engine, at the end: nothing is known of it
+    // until then but its bound.
+    tenant.may_leave[TokenKind::prompt] = most[TokenKind::prompt];
+    // What came in one burst past the mark has been held back until now, all of
+    // it; the driver says what has left.
+    tenant.confirmed[TokenKind::output] = request.has_left;
+    tenant.may_leave[TokenKind::output] = may_leave;
+    // The site made what came since it took the answer up.
+    ledger::Progress supplier = tenant;
+    const auto own = [&](Tokens count) {
+      return std::max(count, request.attempt_base) - request.attempt_base;
+    };
+    supplier.confirmed[TokenKind::output] = own(request.has_left);
+    supplier.may_leave[TokenKind::output] = own(may_leave);
+    append(ledger::Watermark{.request = request.record.number,
+                             .attempt = request.attempt_number(),
+                             .tenant = tenant,
+                             .supplier = supplier},
+           now);
+    request.watermarked = true;
+  }
+  request.may_leave = may_leave;
+  // An engine may split its tokens into more deltas than it may bill for;
+  // nothing more is owed for those, so nothing holds them back.
+  const Tokens release = may_leave == output_most ? kNoTokenLimit : may_leave;
+  emit(Release{.request = request.ref, .attempt = request.attempt_index(), .output = release});
+}
+
+namespace {
+
+Usage bounded_here(const Request& request, const Usage& reported) {
+  const OfferId offer = request.record.attempts.back().decision.chosen;
+  return bounded(reported, request.tenant_prices,
+                 request.world->snapshot->fleet.offers[offer].prices);
+}
+
+}  // namespace
+
+void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
+  Request* found = find(event.request, event.attempt);
+  if (found == nullptr) return;
+  Request& request = *found;
+  const Usage usage = bounded_here(request, event.usage);
+  const fleet::SiteLine line = request.world->line(request.attempt().site);
+  close_attempt(request, event.failure, usage, event.paused, now);
+  request.output = std::clamp(event.output, request.output, kNoTokenLimit);
+  request.last_failure = event.failure;
+  request.resumable = event.resumable;
+  request.waits_until =
+      now.monotonic +
+      longest_wait(request.world->snapshot->catalog.classes[request.record.latency_class],
+                   elapsed(now.monotonic, request.deadline));
+  if (event.failure == answer::Failure::none || request.delivered) {
+    request.billed = bounded_here(request, event.billed);
+  }
+
+  if (event.failure == answer::Failure::none) {
+    waits_.answered(line);
+    request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
+    settle(request, ledger::Outcome::completed, request.billed, now);
+    return end(request, End::answered, Finish{request.ref}, now);
+  }
+  const FailureRow& row = row_of(event.failure);
+  if (row.blame == Blame::busy) waits_.asked(line, event.retry_after, now.monotonic);
+  // An engine that was asked to go on with an answer may find that wrong; the
+  // client has asked nothing of the kind.
+  const bool may_go_on = row.elsewhere != Elsewhere::no ||
+                         (request.delivered && event.failure != answer::Failure::diverged);
+  if (!may_go_on) return give_up(request, End::attempts_failed, now);
+  go_on(request, now);
+}
+
+void Dispatch::client_gone(const ClientGone& event, Instant now) {
+  Request* found = find(event.request);
+  if (found == nullptr) return;
+  Request& request = *found;
+  if (request.attempt_is_open()) {
+    emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
+    const Usage usage =
+        request.state == State::answering ? bounded_here(request, event.usage) : Usage{};
+    close_attempt(request, answer::Failure::none, usage, event.paused, now,
+                  ledger::Outcome::cancelled);
+  }
+  // Of a whole answer nothing has gone out: the site is owed for it, but the
+  // tenant pays for what it got.
+  if (request.delivered) {
+    settle(request, ledger::Outcome::cancelled, bounded_here(request, event.billed), now);
+  } else {
+    release_hold(request, ledger::Outcome::cancelled, now);
+  }
+  end(request, End::client_gone, Forget{request.ref}, now);
+}
+
+}  // namespace hanse::dispatch
