@@ -223,8 +223,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = kMillisecond,
      .most = kHour,
      .example = "\"500ms\"",
-     .meaning = "For so long it is left out then, until one request may try it. Each failure in a "
-                "row doubles the pause; a good probe ends it where a probe would have failed too."},
+     .meaning = "For so long it is left out then, until one request may try it. Each failure that "
+                "follows doubles the pause, and being well for four times a pause halves it again; "
+                "a good probe ends it where a probe would have failed too."},
     {.path = "health.pause_max",
      .type = Type::duration,
      .fallback = "30s",

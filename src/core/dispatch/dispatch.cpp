@@ -231,8 +231,7 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   const auto is_allowed = [&](SiteId site) {
     return site.valid() && allowed_.contains(site.value());
   };
-  health_.unsound().for_each([&](std::size_t i) {
-    const fleet::SiteLine line(i);
+  health_.for_each_unsound([&](fleet::SiteLine line) {
     const SiteId site = world.site(line);
     if (is_allowed(site) && !health_.available(line, now.monotonic)) {
       exclude(site, Exclusion::Why::circuit_open);

@@ -81,7 +81,7 @@ void Dispatch::find_lines(World& world) {
   world.snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
     const fleet::SiteLine line = slots_.set(row.name, row.slots * (1 + options_.waiting_per_slot));
     world.stands_at(site, line);
-    health_.know(line);
+    health_.know(line, fleet::domains_of(world.snapshot->fleet, site));
     if (line.value() >= attempts_at_.size()) attempts_at_.resize(line.value() + 1, 0);
   });
 }

@@ -16,9 +16,12 @@ std::string_view to_string(Circuit circuit) {
 }
 
 HealthBook::HealthBook(HealthNews& others, HealthOptions options)
-    : others_(&others), options_(options) {}
+    : others_(&others),
+      options_(options),
+      domains_({.first = options.pause_first, .most = options.pause_max}) {}
 
-void HealthBook::know(SiteLine site) {
+void HealthBook::know(SiteLine site, std::span<const std::string> domains) {
+  domains_.set(site, domains);
   if (site.value() < health_.size()) return;
   health_.resize(site.value() + 1);
   unsound_.grow(health_.size());
@@ -26,6 +29,7 @@ void HealthBook::know(SiteLine site) {
 
 bool HealthBook::available(SiteLine site, MonotonicTime now) const {
   const Health& health = of(site);
+  if (!domains_.available(site, now)) return false;
   switch (health.circuit) {
     case Circuit::closed: return true;
     case Circuit::open: return now >= health.open_until;
@@ -37,14 +41,17 @@ bool HealthBook::available(SiteLine site, MonotonicTime now) const {
 Trial HealthBook::sent(SiteLine site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
-  if (health.circuit == Circuit::closed) return Trial::none;
+  const bool doubted = domains_.doubted().contains(site.value());
+  if (health.circuit == Circuit::closed && !doubted) return Trial::none;
   if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
+  if (doubted) domains_.sent(site);
   health.trial = static_cast<Trial>(++health.trials);
   return health.trial;
 }
 
 void HealthBook::first_token(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
+  (void)domains_.answered(site, now.monotonic);
   if (trial == Trial::none || trial != health.trial) return;
   health.trial = Trial::none;
   if (health.circuit != Circuit::closed) close(site, now);
@@ -52,38 +59,44 @@ void HealthBook::first_token(SiteLine site, Trial trial, Instant now) {
 
 void HealthBook::succeeded(SiteLine site, Trial, Instant now) {
   Health& health = health_[site.value()];
+  (void)domains_.answered(site, now.monotonic);
   health.trial = Trial::none;  // whatever it finds, the site works
   health.failures_in_row = 0;
-  health.times_opened_in_row = 0;
   if (health.circuit != Circuit::closed) close(site, now);
 }
 
 void HealthBook::failed_softly(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  if (!end_trial(health, trial)) return;
+  const Standing standing = end_trial(site, trial);
+  if (standing == Standing::old_news) return;
   ++health.failures_in_row;
   if (health.circuit == Circuit::trying ||
       health.failures_in_row >= options_.soft_failures_to_open) {
     open(site, now, Whose::ours, false);
   }
+  doubt(site, health.failures_in_row, false, standing, now.monotonic);
 }
 
 void HealthBook::failed_hard(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  if (!end_trial(health, trial)) return;
+  const Standing standing = end_trial(site, trial);
+  if (standing == Standing::old_news) return;
   ++health.failures_in_row;
   open(site, now, Whose::ours, true);
+  doubt(site, options_.soft_failures_to_open, true, standing, now.monotonic);
 }
 
 void HealthBook::turned_away(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  if (!end_trial(health, trial)) return;
+  const Standing standing = end_trial(site, trial);
+  if (standing == Standing::old_news) return;
   ++health.failures_in_row;
   open(site, now, Whose::ours, false);
+  doubt(site, options_.soft_failures_to_open, false, standing, now.monotonic);
 }
 
 void HealthBook::told_nothing(SiteLine site, Trial trial) {
-  (void)end_trial(health_[site.value()], trial);
+  if (end_trial(site, trial) == Standing::trial) domains_.told_nothing(site);
 }
 
 void HealthBook::reported(SiteLine site, Finding finding, Instant now) {
@@ -91,12 +104,18 @@ void HealthBook::reported(SiteLine site, Finding finding, Instant now) {
   if (finding != Finding::fails) {
     const bool is_news = finding == Finding::works || health.seen_by_probes;
     if (health.circuit == Circuit::open && is_news) move_to(site, Circuit::trying, now.wall);
+    if (finding == Finding::works) {
+      (void)domains_.answered(site, now.monotonic);
+    } else {
+      domains_.probed(site, now.monotonic);
+    }
     return;
   }
   // It is fresh news, also while a trial is under way: that ends here.
-  health.trial = Trial::none;
+  const Standing standing = end_trial(site, health.trial);
   ++health.failures_in_row;
   open(site, now, Whose::theirs, true);
+  doubt(site, options_.soft_failures_to_open, true, standing, now.monotonic);
 }
 
 void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_probes) {
@@ -104,11 +123,8 @@ void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_prob
   // Failures of attempts that were under way when it opened do not prolong
   // the pause: they tell the same thing again.
   if (health.circuit == Circuit::open && now.monotonic < health.open_until) return;
-  constexpr std::int32_t kDoublingsMax = 16;
-  const std::int64_t factor = std::int64_t{1}
-                              << std::min(health.times_opened_in_row, kDoublingsMax);
-  const Duration pause = std::min(options_.pause_first * factor, options_.pause_max);
-  ++health.times_opened_in_row;
+  const Duration pause = health.backoff.fail(
+      {.first = options_.pause_first, .most = options_.pause_max}, now.monotonic);
   if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
   health.open_until = now.monotonic + pause;
   health.seen_by_probes = seen_by_probes;
@@ -117,6 +133,7 @@ void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_prob
 
 void HealthBook::close(SiteLine site, Instant now) {
   move_to(site, Circuit::closed, now.wall);
+  health_[site.value()].backoff.works(now.monotonic);
   others_->publish(site, Finding::works);
 }
 
@@ -131,10 +148,22 @@ void HealthBook::move_to(SiteLine site, Circuit circuit, WallTime now) {
   }
 }
 
-bool HealthBook::end_trial(Health& health, Trial trial) {
-  if (health.circuit == Circuit::trying && trial != health.trial) return false;
-  if (trial == health.trial) health.trial = Trial::none;
-  return true;
+HealthBook::Standing HealthBook::end_trial(SiteLine site, Trial trial) {
+  Health& health = health_[site.value()];
+  if (health.circuit == Circuit::trying && trial != health.trial) return Standing::old_news;
+  if (trial == Trial::none || trial != health.trial) return Standing::plain;
+  health.trial = Trial::none;
+  return Standing::trial;
+}
+
+void HealthBook::doubt(SiteLine site, std::int32_t weight, bool seen_by_probes, Standing standing,
+                       MonotonicTime now) {
+  domains_.failed(site,
+                  {.weight = weight,
+                   .open_at = options_.soft_failures_to_open,
+                   .seen_by_probes = seen_by_probes,
+                   .of_trial = standing == Standing::trial},
+                  now);
 }
 
 }  // namespace hanse::fleet

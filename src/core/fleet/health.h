@@ -6,7 +6,11 @@
 // doubles with each failure, one request at a time may try; a success closes
 // it. A request that another shard saw answered ends the pause early; so does
 // a good probe, but only where a probe would have seen what was wrong. A bad
-// report opens the circuit.
+// report opens the circuit. Pauses are forgotten slowly (Backoff).
+//
+// Suppliers and countries are watched too (DomainBook): while one is
+// suspected, its sites are available to one trial at a time, whatever their
+// own circuits say.
 //
 // Plain state by line, so that a new configuration changes nothing that is
 // known; bounded by the number of sites there have been. One book belongs to
@@ -14,11 +18,15 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bitset.h"
 #include "base/time.h"
+#include "core/fleet/backoff.h"
+#include "core/fleet/domains.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/site_line.h"
 
@@ -42,7 +50,7 @@ class HealthBook {
   struct Health {
     Circuit circuit = Circuit::closed;
     std::int32_t failures_in_row = 0;
-    std::int32_t times_opened_in_row = 0;
+    Backoff backoff;
     bool seen_by_probes = false;  // what opened it
     Trial trial = Trial::none;    // the one under way
     std::uint32_t trials = 0;     // ever begun
@@ -53,9 +61,10 @@ class HealthBook {
   // Requires: `others` outlives the book.
   HealthBook(HealthNews& others, HealthOptions options);
 
-  // From now on `site` is known; if it is new, its circuit is closed.
+  // From now on `site` is known and belongs to the domains of these names; if
+  // it is new, its circuit is closed.
   // Requires, of all below: the site is known.
-  void know(SiteLine site);
+  void know(SiteLine site, std::span<const std::string> domains = {});
 
   // Whether a request may be sent to `site` now.
   [[nodiscard]] bool available(SiteLine site, MonotonicTime now) const;
@@ -64,8 +73,7 @@ class HealthBook {
   // Requires: available().
   [[nodiscard]] Trial sent(SiteLine site, Instant now);
   // Its first token has come: a trial that gets so far closes the circuit, for
-  // an answer may last and others need not wait for its end. If it fails in
-  // the end, the next pause is as long as if it had not.
+  // an answer may last and others need not wait for its end.
   void first_token(SiteLine site, Trial trial, Instant now);
   // How it went. While a site is being tried only the trial's failure counts:
   // that of an attempt sent earlier tells again why the circuit opened.
@@ -82,9 +90,15 @@ class HealthBook {
   void reported(SiteLine site, Finding finding, Instant now);
 
   [[nodiscard]] const Health& of(SiteLine site) const { return health_[site.value()]; }
-  // Sites, by line, whose circuit is not closed: all others are available, so that a
-  // decision looks at the few that may not be.
-  [[nodiscard]] const BitSet& unsound() const { return unsound_; }
+  // Calls `visit` for each line that may not be available, some twice: all
+  // others are, so that a decision looks at the few that may not be.
+  template <typename Visit>
+  void for_each_unsound(Visit&& visit) const {
+    const auto visit_line = [&](std::size_t i) { visit(SiteLine(i)); };
+    unsound_.for_each(visit_line);
+    domains_.doubted().for_each(visit_line);
+  }
+  [[nodiscard]] const DomainBook& domains() const { return domains_; }
 
  private:
   // Where a finding comes from: only what is ours is told to the others.
@@ -93,13 +107,21 @@ class HealthBook {
   void open(SiteLine site, Instant now, Whose whose, bool seen_by_probes);
   void close(SiteLine site, Instant now);
   void move_to(SiteLine site, Circuit circuit, WallTime now);
-  // Whether a failure of this attempt is news: false while another is the trial.
-  static bool end_trial(Health& health, Trial trial);
+  // What an attempt that ends is to the site's circuit.
+  enum class Standing : std::uint8_t {
+    plain,
+    trial,     // the one under way, which ends with it
+    old_news,  // sent earlier than the trial under way: its failure says nothing
+  };
+  Standing end_trial(SiteLine site, Trial trial);
+  void doubt(SiteLine site, std::int32_t weight, bool seen_by_probes, Standing standing,
+             MonotonicTime now);
 
   HealthNews* others_;
   HealthOptions options_;
   std::vector<Health> health_;  // indexed by SiteLine
-  BitSet unsound_;
+  BitSet unsound_;              // lines whose circuit is not closed
+  DomainBook domains_;
 };
 
 }  // namespace hanse::fleet

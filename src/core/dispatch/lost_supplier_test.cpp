@@ -1,0 +1,76 @@
+// What the loss of a whole supplier costs the requests that follow it.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/dispatch/testing/desk.h"
+
+namespace hanse::dispatch {
+namespace {
+
+using testing::Desk;
+using testing::small_grid;
+using ::testing::StartsWith;
+using testing::Story;
+
+// The four sites, and many more of ashburn's supplier, which are the cheapest.
+Snapshot many_at_ashburn(int more) {
+  Snapshot snapshot = small_grid();
+  fleet::Fleet& fleet = snapshot.fleet;
+  const SiteId ashburn = *fleet.sites.find("ashburn");
+  for (int i = 0; i < more; ++i) {
+    fleet::Site site = fleet.sites[ashburn];
+    site.name = fmt::format("ashburn-{:02}", i);
+    fleet::Offer offer = fleet.offers[*fleet.offers.find("ashburn/small/q4")];
+    offer.name = site.name + "/small/q4";
+    offer.site = fleet.sites.add(site);
+    fleet.offers.add(offer);
+    fleet.links.push_back(fleet.links[ashburn.value()]);
+  }
+  return snapshot;
+}
+
+// Tries a request at site after site until one is of another supplier, and
+// says how many of ashburn's it has cost.
+int lost_at_ashburn(Desk& desk) {
+  const Arrived request = desk.request();
+  std::string last = desk.tell(request).back();
+  int lost = 0;
+  while (last.starts_with("open_attempt ashburn")) {
+    const auto attempt = static_cast<std::uint8_t>(lost++);
+    const Story story = desk.ends(request.request, attempt, answer::Failure::unreachable);
+    last = story.back();
+  }
+  EXPECT_THAT(last, StartsWith("open_attempt frankfurt"));
+  desk.ends(request.request, static_cast<std::uint8_t>(lost), answer::Failure::none);
+  return lost;
+}
+
+TEST(LostSupplier, TwoOfItsSitesAreAskedInVainAndThenNoneUntilATrial) {
+  for (const int more : {1, 5, 40}) {
+    Desk desk(many_at_ashburn(more));
+    EXPECT_EQ(lost_at_ashburn(desk), 2) << more;
+    int lost = 0;
+    for (int i = 0; i < 600; ++i) {
+      lost += lost_at_ashburn(desk);
+      desk.pass(milliseconds(100));
+    }
+    EXPECT_LE(lost, 6) << "in a minute, with " << more << " more sites";
+  }
+}
+
+TEST(LostSupplier, ItsFirstAnswerOpensItToAll) {
+  Desk desk(many_at_ashburn(5));
+  (void)lost_at_ashburn(desk);
+  desk.pass(seconds(2));
+  const Arrived trial = desk.request();
+  EXPECT_THAT(desk.tell(trial).back(), StartsWith("open_attempt ashburn"));
+  EXPECT_THAT(desk.tell(desk.request()).back(), StartsWith("open_attempt frankfurt"));
+  desk.first_token(trial.request);
+  EXPECT_THAT(desk.tell(desk.request()).back(), StartsWith("open_attempt ashburn"));
+}
+
+}  // namespace
+}  // namespace hanse::dispatch
