@@ -208,7 +208,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::table,
      .fallback = "defaults",
      .meaning = "When a site counts as broken, and how soon it is tried again. A site that cannot "
-                "be reached is left out at once, one that answers badly after some failures."},
+                "be reached is left out at once, one that answers badly after some failures; one "
+                "that is back is taken into use step by step."},
     {.path = "health.soft_failures_to_open",
      .type = Type::integer,
      .fallback = "3",

@@ -301,7 +301,8 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
-  health_.first_token(request->world->line(attempt.site), request->trial, now);
+  health_.first_token(request->world->line(attempt.site),
+                      std::exchange(request->trial, fleet::Trial::none), now);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);

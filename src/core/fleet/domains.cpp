@@ -97,17 +97,17 @@ void DomainBook::failed(SiteLine site, const Failure& failure, MonotonicTime now
   }
 }
 
-bool DomainBook::answered(SiteLine site, MonotonicTime now) {
+std::vector<DomainLine> DomainBook::answered(SiteLine site, MonotonicTime now) {
+  std::vector<DomainLine> cleared_by_trial;
   const News news = ++news_;
-  bool trial_ended_it = false;
   for (const DomainLine line : of(site)) {
     memories_[line.value()].answered = news;
-    Domain& domain = domains_[line.value()];
+    const Domain& domain = domains_[line.value()];
     if (!domain.suspected) continue;
-    trial_ended_it = trial_ended_it || domain.trial == site;
+    if (domain.trial == site) cleared_by_trial.push_back(line);
     clear(line, now);
   }
-  return trial_ended_it;
+  return cleared_by_trial;
 }
 
 void DomainBook::probed(SiteLine site, MonotonicTime now) {

@@ -81,9 +81,9 @@ class DomainBook {
   void told_nothing(SiteLine site);
 
   void failed(SiteLine site, const Failure& failure, MonotonicTime now);
-  // A request was answered. Says whether a trial has ended a suspicion: then
-  // all that was kept from the domain is about to come.
-  bool answered(SiteLine site, MonotonicTime now);
+  // A request was answered. Returns the domains that were cleared at the site
+  // of their trial: since their first pause all has been kept from them.
+  std::vector<DomainLine> answered(SiteLine site, MonotonicTime now);
   // A probe was.
   void probed(SiteLine site, MonotonicTime now);
 

@@ -71,6 +71,30 @@ TEST(Domains, TwoSitesThatFailTogetherLeaveTheOthersToOneTrial) {
   EXPECT_TRUE(supplier.available(0, 1200)) << "by its own circuit, to one trial";
 }
 
+TEST(Domains, AfterATrialItsSitesAreTakenIntoUseStepByStep) {
+  Supplier supplier(5);
+  supplier.is_dead(0, 0);
+  supplier.is_dead(1, 0);
+  supplier->first_token(SiteLine(2), supplier->sent(SiteLine(2), at(1000)), at(1001));
+  for (const std::size_t site : {2U, 3U, 4U}) {
+    const Trial first = supplier->sent(SiteLine(site), at(1002));
+    EXPECT_FALSE(supplier.available(site, 1002));
+    supplier->first_token(SiteLine(site), first, at(1003));
+    EXPECT_TRUE(supplier.available(site, 1003));
+  }
+}
+
+// Its traffic shows at once that it was suspected wrongly; nothing was kept
+// from it that could come back.
+TEST(Domains, ASuspicionThatNoTrialHadToEndIsForgottenWhole) {
+  Supplier supplier(3);
+  supplier.is_dead(0, 0);
+  supplier.is_dead(1, 0);
+  supplier->first_token(SiteLine(2), Trial::none, at(1));
+  EXPECT_EQ(supplier->sent(SiteLine(2), at(1)), Trial::none);
+  EXPECT_TRUE(supplier.available(2, 1));
+}
+
 TEST(Domains, ATrialThatFailsDoublesThePauseAndOneThatTellsNothingDoesNot) {
   Supplier supplier(5);
   supplier.is_dead(0, 0);

@@ -31,7 +31,7 @@ bool HealthBook::available(SiteLine site, MonotonicTime now) const {
   const Health& health = of(site);
   if (!domains_.available(site, now)) return false;
   switch (health.circuit) {
-    case Circuit::closed: return true;
+    case Circuit::closed: return health.slow_start.admits();
     case Circuit::open: return now >= health.open_until;
     case Circuit::trying: return health.trial == Trial::none;
   }
@@ -42,26 +42,35 @@ Trial HealthBook::sent(SiteLine site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
   const bool doubted = domains_.doubted().contains(site.value());
-  if (health.circuit == Circuit::closed && !doubted) return Trial::none;
+  const bool is_trial = health.circuit != Circuit::closed || doubted;
+  if (!is_trial && !health.slow_start.going()) return Trial::none;
+  const auto trial = static_cast<Trial>(++health.trials);
+  health.slow_start.sent();
+  if (!is_trial) return trial;
   if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
   if (doubted) domains_.sent(site);
-  health.trial = static_cast<Trial>(++health.trials);
-  return health.trial;
+  health.trial = trial;
+  return trial;
 }
 
 void HealthBook::first_token(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  (void)domains_.answered(site, now.monotonic);
+  if (trial != Trial::none) {
+    health.slow_start.answered(static_cast<std::uint32_t>(trial));
+    note_soundness(site);
+  }
+  answered(site, now);
   if (trial == Trial::none || trial != health.trial) return;
   health.trial = Trial::none;
   if (health.circuit != Circuit::closed) close(site, now);
 }
 
-void HealthBook::succeeded(SiteLine site, Trial, Instant now) {
+void HealthBook::succeeded(SiteLine site, Trial trial, Instant now) {
   Health& health = health_[site.value()];
-  (void)domains_.answered(site, now.monotonic);
+  (void)end_trial(site, trial);
   health.trial = Trial::none;  // whatever it finds, the site works
   health.failures_in_row = 0;
+  answered(site, now);
   if (health.circuit != Circuit::closed) close(site, now);
 }
 
@@ -105,7 +114,7 @@ void HealthBook::reported(SiteLine site, Finding finding, Instant now) {
     const bool is_news = finding == Finding::works || health.seen_by_probes;
     if (health.circuit == Circuit::open && is_news) move_to(site, Circuit::trying, now.wall);
     if (finding == Finding::works) {
-      (void)domains_.answered(site, now.monotonic);
+      answered(site, now);
     } else {
       domains_.probed(site, now.monotonic);
     }
@@ -125,6 +134,7 @@ void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_prob
   if (health.circuit == Circuit::open && now.monotonic < health.open_until) return;
   const Duration pause = health.backoff.fail(
       {.first = options_.pause_first, .most = options_.pause_max}, now.monotonic);
+  health.slow_start.stop();
   if (health.circuit != Circuit::open) move_to(site, Circuit::open, now.wall);
   health.open_until = now.monotonic + pause;
   health.seen_by_probes = seen_by_probes;
@@ -134,6 +144,7 @@ void HealthBook::open(SiteLine site, Instant now, Whose whose, bool seen_by_prob
 void HealthBook::close(SiteLine site, Instant now) {
   move_to(site, Circuit::closed, now.wall);
   health_[site.value()].backoff.works(now.monotonic);
+  start_slowly(site);
   others_->publish(site, Finding::works);
 }
 
@@ -141,15 +152,36 @@ void HealthBook::move_to(SiteLine site, Circuit circuit, WallTime now) {
   Health& health = health_[site.value()];
   health.circuit = circuit;
   health.since = now;
-  if (circuit == Circuit::closed) {
+  note_soundness(site);
+}
+
+void HealthBook::note_soundness(SiteLine site) {
+  const Health& health = of(site);
+  if (health.circuit == Circuit::closed && !health.slow_start.going()) {
     unsound_.erase(site.value());
   } else {
     unsound_.insert(site.value());
   }
 }
 
+void HealthBook::answered(SiteLine site, Instant now) {
+  // What was kept from a whole domain must not come back all at once either.
+  for (const DomainLine domain : domains_.answered(site, now.monotonic)) {
+    for (const SiteLine member : domains_.domains()[domain.value()].sites) {
+      if (of(member).circuit == Circuit::closed) start_slowly(member);
+    }
+  }
+}
+
+void HealthBook::start_slowly(SiteLine site) {
+  Health& health = health_[site.value()];
+  health.slow_start.begin(health.trials);
+  note_soundness(site);
+}
+
 HealthBook::Standing HealthBook::end_trial(SiteLine site, Trial trial) {
   Health& health = health_[site.value()];
+  if (trial != Trial::none) health.slow_start.ended(static_cast<std::uint32_t>(trial));
   if (health.circuit == Circuit::trying && trial != health.trial) return Standing::old_news;
   if (trial == Trial::none || trial != health.trial) return Standing::plain;
   health.trial = Trial::none;

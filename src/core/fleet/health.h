@@ -4,7 +4,8 @@
 // A circuit opens on a hard failure at once (nobody listens there) or on
 // several soft ones in a row (it answers, but badly). After a pause that
 // doubles with each failure, one request at a time may try; a success closes
-// it. A request that another shard saw answered ends the pause early; so does
+// it, and the site is taken into use again step by step (SlowStart). A request
+// that another shard saw answered ends the pause early; so does
 // a good probe, but only where a probe would have seen what was wrong. A bad
 // report opens the circuit. Pauses are forgotten slowly (Backoff).
 //
@@ -29,12 +30,14 @@
 #include "core/fleet/domains.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/site_line.h"
+#include "core/fleet/slow_start.h"
 
 namespace hanse::fleet {
 
 enum class Circuit : std::uint8_t { closed, open, trying };
 
-// Which trial of a site an attempt is; of most it is none.
+// Which of a site's attempts that are watched this is: a trial, or one of a
+// slow start; most are none.
 enum class Trial : std::uint32_t { none = 0 };
 
 std::string_view to_string(Circuit circuit);
@@ -53,7 +56,8 @@ class HealthBook {
     Backoff backoff;
     bool seen_by_probes = false;  // what opened it
     Trial trial = Trial::none;    // the one under way
-    std::uint32_t trials = 0;     // ever begun
+    std::uint32_t trials = 0;     // attempts ever watched
+    SlowStart slow_start;         // going only while the circuit is closed
     MonotonicTime open_until;
     WallTime since;  // of the last change of the circuit
   };
@@ -73,7 +77,8 @@ class HealthBook {
   // Requires: available().
   [[nodiscard]] Trial sent(SiteLine site, Instant now);
   // Its first token has come: a trial that gets so far closes the circuit, for
-  // an answer may last and others need not wait for its end.
+  // an answer may last and others need not wait for its end. From then on the
+  // attempt is like any other, and told of with Trial::none.
   void first_token(SiteLine site, Trial trial, Instant now);
   // How it went. While a site is being tried only the trial's failure counts:
   // that of an attempt sent earlier tells again why the circuit opened.
@@ -90,7 +95,7 @@ class HealthBook {
   void reported(SiteLine site, Finding finding, Instant now);
 
   [[nodiscard]] const Health& of(SiteLine site) const { return health_[site.value()]; }
-  // Calls `visit` for each line that may not be available, some twice: all
+  // Calls `visit` for each line that may not be available, some twice; all
   // others are, so that a decision looks at the few that may not be.
   template <typename Visit>
   void for_each_unsound(Visit&& visit) const {
@@ -106,7 +111,11 @@ class HealthBook {
 
   void open(SiteLine site, Instant now, Whose whose, bool seen_by_probes);
   void close(SiteLine site, Instant now);
+  // The domains of a site that has answered, and those who waited for that.
+  void answered(SiteLine site, Instant now);
+  void start_slowly(SiteLine site);
   void move_to(SiteLine site, Circuit circuit, WallTime now);
+  void note_soundness(SiteLine site);
   // What an attempt that ends is to the site's circuit.
   enum class Standing : std::uint8_t {
     plain,
@@ -120,7 +129,7 @@ class HealthBook {
   HealthNews* others_;
   HealthOptions options_;
   std::vector<Health> health_;  // indexed by SiteLine
-  BitSet unsound_;              // lines whose circuit is not closed
+  BitSet unsound_;              // lines whose own state may keep attempts away
   DomainBook domains_;
 };
 
