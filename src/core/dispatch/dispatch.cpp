@@ -30,6 +30,7 @@ Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& po
       slots_(ports.slots),
       holds_(ports.budget, {.open_holds_max = options.requests_max}),
       health_(ports.health, options.health),
+      missing_models_({.first = options.health.pause_first, .most = options.health.pause_max}),
       numbers_(ledger_.epoch()),
       rates_(snapshot->tenants),
       requests_(options.requests_max),
@@ -237,6 +238,15 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
       exclude(site, Exclusion::Why::circuit_open);
     }
   });
+  missing_models_.missing().for_each([&](std::size_t i) {
+    // A site whose other variants of the alias are there is left out too, as
+    // one is that has been tried.
+    const fleet::OfferLine line(i);
+    const OfferId offer = world.offer_for(request.record.alias, line);
+    if (!offer.valid() || missing_models_.available(line, now.monotonic)) return;
+    const SiteId site = world.snapshot->fleet.offers[offer].site;
+    if (is_allowed(site)) exclude(site, Exclusion::Why::circuit_open);
+  });
   slots_.full().for_each([&](std::size_t i) {
     const SiteId site = world.site(fleet::SiteLine(i));
     if (is_allowed(site)) exclude(site, Exclusion::Why::full);
@@ -277,6 +287,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   request.state = State::waiting;
   request.may_leave = request.has_left = Tokens(0);
   request.trial = health_.sent(line, now);
+  missing_models_.sent(world.line(decision.chosen), now.monotonic);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);
   append(ledger::AttemptOpened{.request = request.record.number,
@@ -303,6 +314,7 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   request->first_token_at = now.monotonic;
   health_.first_token(request->world->line(attempt.site),
                       std::exchange(request->trial, fleet::Trial::none), now);
+  missing_models_.found(request->world->line(attempt.decision.chosen), now.monotonic);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);

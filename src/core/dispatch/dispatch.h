@@ -38,6 +38,7 @@
 #include "core/dispatch/world.h"
 #include "core/fleet/health.h"
 #include "core/fleet/health_news.h"
+#include "core/fleet/missing_models.h"
 #include "core/fleet/site_slots.h"
 #include "core/ledger/budget.h"
 #include "core/ledger/hold_book.h"
@@ -177,6 +178,7 @@ class Dispatch {
   fleet::SiteSlots& slots_;
   ledger::HoldBook holds_;
   fleet::HealthBook health_;
+  fleet::MissingModels missing_models_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;

@@ -42,6 +42,7 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
     health_.told_nothing(line, request.trial);
   } else {
     tell_health(health_, line, request.trial, failure, now);
+    tell_models(missing_models_, world.line(attempt.decision.chosen), failure, now.monotonic);
   }
 
   const bool delivered = had_first_token && request.record.streamed;

@@ -83,8 +83,10 @@ void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial t
     case answer::Failure::unreachable:
     case answer::Failure::tls: return health.failed_hard(site, trial, now);
 
-    case answer::Failure::credentials:
-    case answer::Failure::model_missing: return health.turned_away(site, trial, now);
+    case answer::Failure::credentials: return health.turned_away(site, trial, now);
+
+    // Of its other models it says nothing, see fleet::MissingModels.
+    case answer::Failure::model_missing: return health.told_nothing(site, trial);
 
     case answer::Failure::silent:
     case answer::Failure::stalled:
@@ -96,6 +98,12 @@ void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial t
     case answer::Failure::error_event:
     case answer::Failure::oversize: return health.failed_softly(site, trial, now);
   }
+}
+
+void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::Failure failure,
+                 MonotonicTime now) {
+  if (failure == answer::Failure::model_missing) return models.missed(offer, now);
+  if (failure == answer::Failure::none) models.found(offer, now);
 }
 
 bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,

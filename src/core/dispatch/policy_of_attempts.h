@@ -12,6 +12,7 @@
 #include "core/dispatch/record.h"
 #include "core/fleet/fleet.h"
 #include "core/fleet/health.h"
+#include "core/fleet/missing_models.h"
 #include "core/ledger/entry.h"
 #include "core/placement/demand.h"
 
@@ -54,9 +55,11 @@ AttemptLimits limits_of_attempt(const catalog::LatencyClass& latency_class, cons
 // Whether another site would answer the same: the request itself is wrong.
 bool is_clients_fault(answer::Failure failure);
 
-// What a failure says of a site's health.
+// What a failure says of a site's health; and of whether it has the model.
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now);
+void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::Failure failure,
+                 MonotonicTime now);
 
 // Whether an attempt ended because its request's time did, and not because
 // the site took longer than it may: it had only what earlier attempts had left

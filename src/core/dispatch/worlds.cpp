@@ -84,6 +84,9 @@ void Dispatch::find_lines(World& world) {
     health_.know(line, fleet::domains_of(world.snapshot->fleet, site));
     if (line.value() >= attempts_at_.size()) attempts_at_.resize(line.value() + 1, 0);
   });
+  world.snapshot->fleet.offers.for_each([&](OfferId offer, const fleet::Offer& row) {
+    world.stands_at(offer, missing_models_.line(row.name));
+  });
 }
 
 void Dispatch::count_in_newest_world(Request& request) {

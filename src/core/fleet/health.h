@@ -85,7 +85,7 @@ class HealthBook {
   void succeeded(SiteLine site, Trial trial, Instant now);
   void failed_softly(SiteLine site, Trial trial, Instant now);
   void failed_hard(SiteLine site, Trial trial, Instant now);
-  // Hard too, but not for probes: our key is wrong there, the model is missing.
+  // Hard too, but not for probes: our key is wrong there.
   void turned_away(SiteLine site, Trial trial, Instant now);
   // It ended without telling anything of the site: cancelled, or the client's
   // own fault.
