@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 BINARY = ""
+FOUR_SITES = os.path.join(os.path.dirname(__file__), "../../config/four-sites.toml")
 
 
 # A file without an end must not take all the memory there is.
@@ -114,6 +115,42 @@ class Commands(unittest.TestCase):
                     self.assertIn("hanse: a key's prefix has at most 64 of", done.stderr)
                     self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertRegex(json.loads(hanse("keys", "new", "--prefix", "hk-A_1.b", "--json"))["key"], r"^hk-A_1\.b-\w{40}$")
+
+    def test_a_drill_says_who_has_a_lawful_route_left_and_who_must_be_refused(self) -> None:
+        drill = ["drill", "--config", FOUR_SITES, "--json"]
+        told = json.loads(hanse(*drill, "--country", "DE"))
+        self.assertEqual(told["sites_lost"], ["frankfurt", "hamburg"])
+        change = {r["data"]: r["change"] for r in told["requests"] if r["tenant"] == "acme"}
+        self.assertEqual(change["none"], "fewer_routes")
+        self.assertEqual(change["personal; subjects=EU"], "dearer")
+        [personal] = [r for r in told["requests"] if r["tenant"] == "acme" and r["data"] == "personal; subjects=EU"]
+        self.assertEqual([r["site"] for r in personal["routes_after"]], ["lyon"])
+        self.assertEqual(personal["routes_before"][0]["mix_per_million"], "0.105")
+        self.assertEqual(personal["routes_after"][0]["mix_per_million"], "0.135")
+        refused = json.loads(hanse(*drill, "--site", "hamburg", "--site", "lyon"))["requests"]
+        [personal] = [r for r in refused if r["tenant"] == "acme" and r["data"] == "personal; subjects=EU"]
+        self.assertEqual(personal["change"], "refused")
+        self.assertIn({"rule": "eu-personal-stays-in-the-eu", "sites": ["ashburn"]}, personal["refused_by"])
+        self.assertEqual(json.loads(hanse(*drill, "--law", "US"))["sites_lost"], ["ashburn", "frankfurt"])
+
+    def test_a_drill_is_told_to_people_too(self) -> None:
+        said = hanse("drill", "--config", FOUR_SITES, "--site", "hamburg", "--site", "lyon")
+        self.assertIn("Without hamburg, lyon:\n8 kinds of request: 2 refused,", said)
+        self.assertIn("eu-personal-out-of-foreign-reach (ashburn frankfurt)", said)
+        said = hanse("drill", "--config", FOUR_SITES, "--supplier", "elbe-compute")
+        self.assertRegex(said, r"acme +smollm2 +personal; subjects=EU +dearer +lyon +0.105 +0.135 +\+28.6 %")
+
+    def test_a_drill_of_what_is_not_there_ends_with_2_and_the_nearest_word(self) -> None:
+        for line, said in (
+            ("--supplier elbe-comput", "no site in service is of a supplier 'elbe-comput': did you mean 'elbe-compute'?"),
+            ("--site hambrug", "there is no site 'hambrug' in service: did you mean 'hamburg'?"),
+            ("--country XX", "no site in service stands in 'XX': it may be one of DE, FR, US"),
+            ("", "say what is lost: --site, --supplier, --country or --law"),
+        ):
+            with self.subTest(line):
+                done = run("drill", "--config", FOUR_SITES, *line.split())
+                self.assertIn(said, done.stderr)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
 
     def test_the_version_is_the_same_for_people_and_programs(self) -> None:
         said = json.loads(hanse("version", "--json"))

@@ -31,6 +31,16 @@ struct ExplainOptions {
 };
 int explain(const ExplainOptions& options);
 
+struct DrillOptions {
+  Files files;  // whose fleet, rules and tenants are looked at
+  std::vector<std::string> sites;
+  std::vector<std::string> suppliers;
+  std::vector<std::string> countries;
+  std::vector<std::string> laws;
+  bool json = false;
+};
+int drill(const DrillOptions& options);
+
 struct KeysNewOptions {
   std::string prefix = "hk";
   bool json = false;
