@@ -114,6 +114,9 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::full: return "it had as many requests as it may have";
     case Exclusion::Why::tried: return "it had been tried for this request";
     case Exclusion::Why::withdrawn: return "a new configuration had withdrawn it";
+    case Exclusion::Why::suspected: return "others of its supplier or country had failed with it";
+    case Exclusion::Why::starting: return "it had just come back, and began with few requests";
+    case Exclusion::Why::model_missing: return "it had said that it has no such model";
   }
   return "unknown";
 }
@@ -227,8 +230,9 @@ SiteView site_view(const SiteFinding& finding, const gate::Verdict& verdict) {
 // The order in which people look: who answered, who tried, who could have.
 int rank_of(const SiteView& view) {
   static constexpr std::string_view kOrder[] = {
-      "answered", "cancelled",    "open",      "failed",  "passed_over", "tried",
-      "full",     "circuit_open", "not_asked", "refused", "no_offer"};
+      "answered",      "cancelled", "open",         "failed",    "passed_over",
+      "tried",         "full",      "circuit_open", "suspected", "starting",
+      "model_missing", "not_asked", "refused",      "no_offer"};
   const auto* found = std::find(std::begin(kOrder), std::end(kOrder), view.verdict);
   return static_cast<int>(found - std::begin(kOrder));
 }

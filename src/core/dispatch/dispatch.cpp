@@ -234,9 +234,8 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   };
   health_.for_each_unsound([&](fleet::SiteLine line) {
     const SiteId site = world.site(line);
-    if (is_allowed(site) && !health_.available(line, now.monotonic)) {
-      exclude(site, Exclusion::Why::circuit_open);
-    }
+    const fleet::Obstacle obstacle = health_.obstacle(line, now.monotonic);
+    if (is_allowed(site) && obstacle != fleet::Obstacle::none) exclude(site, why(obstacle));
   });
   missing_models_.missing().for_each([&](std::size_t i) {
     // A site whose other variants of the alias are there is left out too, as
@@ -245,7 +244,7 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
     const OfferId offer = world.offer_for(request.record.alias, line);
     if (!offer.valid() || missing_models_.available(line, now.monotonic)) return;
     const SiteId site = world.snapshot->fleet.offers[offer].site;
-    if (is_allowed(site)) exclude(site, Exclusion::Why::circuit_open);
+    if (is_allowed(site)) exclude(site, Exclusion::Why::model_missing);
   });
   slots_.full().for_each([&](std::size_t i) {
     const SiteId site = world.site(fleet::SiteLine(i));

@@ -99,10 +99,8 @@ std::optional<Duration> Dispatch::retry_after(const Request& request, Instant no
   // The earliest moment at which one of the excluded sites may be asked.
   std::optional<Duration> earliest;
   for (const Exclusion& exclusion : request.record.excluded) {
-    const auto& health = health_.of(request.world->line(exclusion.site));
-    const Duration wait = exclusion.why == Exclusion::Why::circuit_open
-                              ? std::max(elapsed(now.monotonic, health.open_until), seconds(1))
-                              : seconds(1);
+    const fleet::SiteLine line = request.world->line(exclusion.site);
+    const Duration wait = std::max(elapsed(now.monotonic, health_.pauses_end(line)), seconds(1));
     earliest = std::min(earliest.value_or(wait), wait);
   }
   return earliest;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "core/dispatch/testing/desk.h"
 
@@ -11,6 +12,7 @@ namespace hanse::dispatch {
 namespace {
 
 using testing::Desk;
+using ::testing::ElementsAre;
 using testing::small_grid;
 using ::testing::StartsWith;
 using testing::Story;
@@ -59,6 +61,21 @@ TEST(LostSupplier, TwoOfItsSitesAreAskedInVainAndThenNoneUntilATrial) {
     }
     EXPECT_LE(lost, 6) << "in a minute, with " << more << " more sites";
   }
+}
+
+TEST(LostSupplier, IsTheReasonInTheRecordForSitesThatNobodyHasTried) {
+  Desk desk(many_at_ashburn(2));
+  (void)lost_at_ashburn(desk);
+  const Arrived request = desk.request();
+  desk.tell(request);
+  std::vector<std::string> excluded;
+  for (const Exclusion& exclusion : desk.record(request).attempts[0].excluded) {
+    excluded.push_back(fmt::format("{}: {}",
+                                   desk.dispatch().snapshot().fleet.sites[exclusion.site].name,
+                                   to_string(exclusion.why)));
+  }
+  EXPECT_THAT(excluded, ElementsAre("ashburn: circuit_open", "ashburn-00: circuit_open",
+                                    "ashburn-01: suspected"));
 }
 
 TEST(LostSupplier, ItsFirstAnswerOpensItToAll) {

@@ -23,7 +23,8 @@ TEST(MissingModel, ClosesNeitherTheSiteNorItsOtherModels) {
   again.alias = exact.alias;
   EXPECT_EQ(desk.tell(again).back(), "open_attempt hamburg/small/bf16");
   ASSERT_EQ(desk.record(again).attempts[0].excluded.size(), 1U);
-  EXPECT_EQ(desk.record(again).attempts[0].excluded[0].site, desk.site("frankfurt"));
+  EXPECT_EQ(desk.record(again).attempts[0].excluded[0],
+            (Exclusion{desk.site("frankfurt"), Exclusion::Why::model_missing}));
 }
 
 TEST(MissingModel, IsLookedForAgainByOneRequestAfterAPause) {

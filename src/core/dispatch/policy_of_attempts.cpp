@@ -106,6 +106,16 @@ void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::F
   if (failure == answer::Failure::none) models.found(offer, now);
 }
 
+Exclusion::Why why(fleet::Obstacle obstacle) {
+  switch (obstacle) {
+    case fleet::Obstacle::suspected: return Exclusion::Why::suspected;
+    case fleet::Obstacle::starting: return Exclusion::Why::starting;
+    case fleet::Obstacle::circuit_open:
+    case fleet::Obstacle::none: break;
+  }
+  return Exclusion::Why::circuit_open;
+}
+
 bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
                        MonotonicTime now) {
   if (now < deadline) return false;

@@ -61,6 +61,9 @@ void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial t
 void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::Failure failure,
                  MonotonicTime now);
 
+// How a record calls it. Requires: there is one.
+Exclusion::Why why(fleet::Obstacle obstacle);
+
 // Whether an attempt ended because its request's time did, and not because
 // the site took longer than it may: it had only what earlier attempts had left
 // of it, or was still answering.

@@ -41,10 +41,13 @@ struct AttemptLimits {
 // A permitted site that was not a candidate.
 struct Exclusion {
   enum class Why : std::uint8_t {
-    circuit_open,  // health says that it does not work
-    full,          // as many requests as it may have
-    tried,         // failed this very request already
-    withdrawn,     // retired or gone since the request came
+    circuit_open,   // health says that it does not work
+    full,           // as many requests as it may have
+    tried,          // failed this very request already
+    withdrawn,      // retired or gone since the request came
+    suspected,      // several sites of its supplier or country have failed together
+    starting,       // has come back, and begins with few requests
+    model_missing,  // says that it has no such model
   };
   SiteId site;
   Why why = Why::circuit_open;

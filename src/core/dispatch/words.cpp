@@ -157,6 +157,9 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::full: return "full";
     case Exclusion::Why::tried: return "tried";
     case Exclusion::Why::withdrawn: return "withdrawn";
+    case Exclusion::Why::suspected: return "suspected";
+    case Exclusion::Why::starting: return "starting";
+    case Exclusion::Why::model_missing: return "model_missing";
   }
   return "unknown";
 }

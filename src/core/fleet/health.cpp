@@ -27,15 +27,24 @@ void HealthBook::know(SiteLine site, std::span<const std::string> domains) {
   unsound_.grow(health_.size());
 }
 
-bool HealthBook::available(SiteLine site, MonotonicTime now) const {
+Obstacle HealthBook::obstacle(SiteLine site, MonotonicTime now) const {
   const Health& health = of(site);
-  if (!domains_.available(site, now)) return false;
-  switch (health.circuit) {
-    case Circuit::closed: return health.slow_start.admits();
-    case Circuit::open: return now >= health.open_until;
-    case Circuit::trying: return health.trial == Trial::none;
+  const bool pauses = health.circuit == Circuit::open && now < health.open_until;
+  const bool is_tried = health.circuit == Circuit::trying && health.trial != Trial::none;
+  if (pauses || is_tried) return Obstacle::circuit_open;
+  if (!domains_.available(site, now)) return Obstacle::suspected;
+  return health.slow_start.admits() ? Obstacle::none : Obstacle::starting;
+}
+
+MonotonicTime HealthBook::pauses_end(SiteLine site) const {
+  const Health& health = of(site);
+  MonotonicTime end;
+  if (health.circuit == Circuit::open) end = health.open_until;
+  for (const DomainLine line : domains_.of(site)) {
+    const DomainBook::Domain& domain = domains_.domains()[line.value()];
+    if (domain.suspected) end = std::max(end, domain.open_until);
   }
-  return false;
+  return end;
 }
 
 Trial HealthBook::sent(SiteLine site, Instant now) {

@@ -42,6 +42,14 @@ enum class Trial : std::uint32_t { none = 0 };
 
 std::string_view to_string(Circuit circuit);
 
+// What keeps requests from a site.
+enum class Obstacle : std::uint8_t {
+  none,
+  circuit_open,  // it fails, or one request is just trying whether it still does
+  suspected,     // its supplier or country is
+  starting,      // it is back, and has as many requests as it may begin with
+};
+
 struct HealthOptions {
   std::int32_t soft_failures_to_open = 3;
   Duration pause_first = seconds(1);
@@ -70,8 +78,14 @@ class HealthBook {
   // Requires, of all below: the site is known.
   void know(SiteLine site, std::span<const std::string> domains = {});
 
-  // Whether a request may be sent to `site` now.
-  [[nodiscard]] bool available(SiteLine site, MonotonicTime now) const;
+  // Whether a request may be sent to `site` now, and why not.
+  [[nodiscard]] bool available(SiteLine site, MonotonicTime now) const {
+    return obstacle(site, now) == Obstacle::none;
+  }
+  [[nodiscard]] Obstacle obstacle(SiteLine site, MonotonicTime now) const;
+  // When the pauses of its circuit and its domains are over, if nothing is
+  // heard of it until then.
+  [[nodiscard]] MonotonicTime pauses_end(SiteLine site) const;
 
   // An attempt is sent to `site`; how it went is told with what this returns.
   // Requires: available().

@@ -175,6 +175,7 @@ TEST(HealthBook, ASiteThatIsBackIsTakenIntoUseStepByStep) {
       sent.push_back(health.sent(kSite, at(1'001)));
     }
     EXPECT_EQ(sent.size(), admitted);
+    EXPECT_EQ(health.obstacle(kSite, at(1'001).monotonic), Obstacle::starting);
     for (const Trial trial : sent) health.first_token(kSite, trial, at(1'002));
   }
   EXPECT_EQ(health.sent(kSite, at(1'003)), Trial::none) << "like any other";

@@ -79,7 +79,7 @@ class RandomWords {
   template <typename Exclusions>
   void fill(Exclusions& excluded) {
     for (auto left = below(kExclusionsKept + 1); left > 0; --left) {
-      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::withdrawn)});
+      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::model_missing)});
     }
   }
 
