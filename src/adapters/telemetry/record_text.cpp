@@ -54,7 +54,7 @@ Style style_of_verdict(std::string_view verdict) {
   if (verdict == "answered") return Style::good;
   if (verdict == "refused" || verdict == "failed") return Style::bad;
   for (const std::string_view doubtful :
-       {"circuit_open", "suspected", "starting", "model_missing", "full", "cancelled"}) {
+       {"circuit_open", "suspected", "starting", "model_missing", "drilled", "full", "cancelled"}) {
     if (verdict == doubtful) return Style::warning;
   }
   return verdict == "no_offer" ? Style::dim : Style::plain;

@@ -117,6 +117,7 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::suspected: return "others of its supplier or country had failed with it";
     case Exclusion::Why::starting: return "it had just come back, and began with few requests";
     case Exclusion::Why::model_missing: return "it had said that it has no such model";
+    case Exclusion::Why::drilled: return "an operator left it out: a drill";
   }
   return "unknown";
 }
@@ -232,7 +233,7 @@ int rank_of(const SiteView& view) {
   static constexpr std::string_view kOrder[] = {
       "answered",      "cancelled", "open",         "failed",    "passed_over",
       "tried",         "full",      "circuit_open", "suspected", "starting",
-      "model_missing", "not_asked", "refused",      "no_offer"};
+      "model_missing", "drilled",   "not_asked",    "refused",   "no_offer"};
   const auto* found = std::find(std::begin(kOrder), std::end(kOrder), view.verdict);
   return static_cast<int>(found - std::begin(kOrder));
 }

@@ -32,7 +32,7 @@
 //
 // A site's `verdict` is one of: answered, failed, cancelled (the client left),
 // open (not ended), passed_over, tried, full, circuit_open, suspected (its
-// supplier or country), starting (just back), model_missing, not_asked (no site was),
+// supplier or country), starting (just back), model_missing, drilled, not_asked (no site was),
 // refused (by the gate), no_offer. Its `reason` says why, in words.
 // Sites are in that order, then by predicted cost, then by name.
 // An attempt's `outcome` is answered, cancelled, open, or how it failed.

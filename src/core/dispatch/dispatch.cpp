@@ -57,6 +57,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
     void operator()(const SiteReported& e) const { dispatch.site_reported(e, now); }
     void operator()(const Woke&) const { dispatch.woke(now); }
     void operator()(const SnapshotChanged& e) const { dispatch.snapshot_changed(e, now); }
+    void operator()(const SiteDrilled& e) const { dispatch.site_drilled(e, now); }
   };
   std::visit(Visitor{*this, now}, event);
   actions_ = nullptr;
@@ -232,6 +233,10 @@ placement::Decision Dispatch::decide(Request& request, Exclusions& excluded, Ins
   const auto is_allowed = [&](SiteId site) {
     return site.valid() && allowed_.contains(site.value());
   };
+  drills_.for_each(now.monotonic, [&](fleet::SiteLine line) {
+    const SiteId site = world.site(line);
+    if (is_allowed(site)) exclude(site, Exclusion::Why::drilled);
+  });
   health_.for_each_unsound([&](fleet::SiteLine line) {
     const SiteId site = world.site(line);
     const fleet::Obstacle obstacle = health_.obstacle(line, now.monotonic);
@@ -438,6 +443,12 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
 void Dispatch::site_reported(const SiteReported& event, Instant now) {
   if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
   health_.reported(world_->line(event.site), event.finding, now);
+}
+
+void Dispatch::site_drilled(const SiteDrilled& event, Instant now) {
+  if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
+  const Duration lasts = std::clamp(event.lasts, Duration(), fleet::DrillBook::kLongest);
+  drills_.set(world_->line(event.site), now.monotonic + lasts, now.monotonic);
 }
 
 void Dispatch::woke(Instant now) {

@@ -100,7 +100,9 @@ std::optional<Duration> Dispatch::retry_after(const Request& request, Instant no
   std::optional<Duration> earliest;
   for (const Exclusion& exclusion : request.record.excluded) {
     const fleet::SiteLine line = request.world->line(exclusion.site);
-    const Duration wait = std::max(elapsed(now.monotonic, health_.pauses_end(line)), seconds(1));
+    const MonotonicTime free = std::max(health_.pauses_end(line),
+                                        drills_.ends(line, now.monotonic).value_or(now.monotonic));
+    const Duration wait = std::max(elapsed(now.monotonic, free), seconds(1));
     earliest = std::min(earliest.value_or(wait), wait);
   }
   return earliest;

@@ -48,6 +48,7 @@ struct Exclusion {
     suspected,      // several sites of its supplier or country have failed together
     starting,       // has come back, and begins with few requests
     model_missing,  // says that it has no such model
+    drilled,        // an operator leaves it out
   };
   SiteId site;
   Why why = Why::circuit_open;

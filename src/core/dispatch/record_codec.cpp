@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint8_t kRecordVersion = 2;
 constexpr auto kLastEnd = End::client_gone;
-constexpr auto kLastWhy = Exclusion::Why::model_missing;
+constexpr auto kLastWhy = Exclusion::Why::drilled;
 constexpr auto kLastFailure = answer::Failure::oversize;
 constexpr auto kLastReason = placement::Reason::later_id;
 

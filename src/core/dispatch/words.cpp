@@ -160,6 +160,7 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::suspected: return "suspected";
     case Exclusion::Why::starting: return "starting";
     case Exclusion::Why::model_missing: return "model_missing";
+    case Exclusion::Why::drilled: return "drilled";
   }
   return "unknown";
 }

@@ -124,7 +124,7 @@ void Shard::log_failed_attempt(Session& session, std::string_view site,
 }
 
 void Shard::write_metrics(std::string& out) {
-  metrics_.sample(dispatch_);
+  metrics_.sample(dispatch_, loop_.now().monotonic);
   metrics_.sample_log(log_.dropped());
   process_.sample();
   const journal::Journal& journal = books_->journal();

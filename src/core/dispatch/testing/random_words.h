@@ -79,7 +79,7 @@ class RandomWords {
   template <typename Exclusions>
   void fill(Exclusions& excluded) {
     for (auto left = below(kExclusionsKept + 1); left > 0; --left) {
-      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::model_missing)});
+      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::drilled)});
     }
   }
 
@@ -150,7 +150,7 @@ class RandomWords {
 
   // Any kind but SnapshotChanged.
   Event event() {
-    switch (below(7)) {
+    switch (below(8)) {
       case 0:
         return Arrived{.request = request(),
                        .key = id<KeyId>(),
@@ -180,6 +180,7 @@ class RandomWords {
       case 4:
         return ClientGone{.request = request(), .usage = usage(), .paused = quantity<Duration>()};
       case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
+      case 6: return SiteDrilled{.site = id<SiteId>(), .lasts = quantity<Duration>()};
       default: return Woke();
     }
   }
