@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+from collections.abc import Iterator
 
 BINARY = ""
 FOUR_SITES = os.path.join(os.path.dirname(__file__), "../../config/four-sites.toml")
@@ -155,6 +159,61 @@ class Commands(unittest.TestCase):
     def test_the_version_is_the_same_for_people_and_programs(self) -> None:
         said = json.loads(hanse("version", "--json"))
         self.assertEqual(hanse("version"), f"hanse {said['version']} ({said['build']})\n")
+
+
+def write_config(folder: str) -> str:
+    """Four sites, and a gateway that needs neither ports of its own nor a token."""
+    with open(FOUR_SITES, encoding="utf-8") as file:
+        text = file.read()
+    text = re.sub(r"(?m)^listen = .*$", 'listen = "127.0.0.1:0"', text)
+    text = re.sub(r"(?m)^admin = .*$", 'admin = "unix:admin.sock"', text)
+    text = re.sub(r"(?m)^admin_token_file = .*$", "", text)
+    text = re.sub(r"(?m)^data_dir = .*$", 'data_dir = "data"', text)
+    with open(f"{folder}/gateway.toml", "w", encoding="utf-8") as file:
+        file.write(text)
+    return f"{folder}/gateway.toml"
+
+
+@contextlib.contextmanager
+def gateway() -> Iterator[str]:
+    """A gateway that runs without any engine; its configuration's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_config(folder)
+        running = subprocess.Popen([BINARY, "serve", config, "--record", f"{folder}/run.rec"], stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while run("drill", "--config", config, "--live", "--end").returncode != 0:
+                if running.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError("the gateway does not answer")
+                time.sleep(0.05)
+            yield config
+        finally:
+            running.send_signal(signal.SIGTERM)
+            running.wait(DEADLINE_SECONDS)
+        if "decided alike" not in hanse("replay", "--recording", f"{folder}/run.rec", "--check"):
+            raise AssertionError("the run does not replay")
+
+
+class LiveDrills(unittest.TestCase):
+    def test_a_live_drill_leaves_sites_out_until_it_is_ended_and_replays(self) -> None:
+        def live(*arguments: str) -> dict[str, int]:
+            told = json.loads(hanse("drill", "--config", config, "--live", "--json", *arguments))
+            return {drill["site"]: drill["ends_in_seconds"] for drill in told["live"]}
+
+        with gateway() as config:
+            self.assertEqual(live("--supplier", "elbe-compute"), {"hamburg": 600})
+            self.assertEqual(set(live("--country", "FR", "--for", "1h")), {"hamburg", "lyon"})
+            self.assertEqual(set(live("--end", "--site", "hamburg")), {"lyon"})
+            self.assertEqual(live("--end"), {})
+            said = run("drill", "--config", config, "--live", "--for", "2d", "--site", "lyon")
+            self.assertIn("--for is a time from 1s to 24h, not '2d'", said.stderr)
+            self.assertEqual((said.returncode, said.stdout), (2, ""))
+
+    def test_without_a_gateway_a_live_drill_ends_with_1(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            said = run("drill", "--config", write_config(folder), "--live", "--site", "lyon")
+        self.assertIn("hanse: no gateway answers at unix:", said.stderr)
+        self.assertEqual((said.returncode, said.stdout), (1, ""))
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::address,
      .otherwise = "`unix:admin.sock` in `data_dir`",
      .example = "\"unix:/run/hanse/admin.sock\"",
-     .meaning = "Where health, readiness, metrics and records are served. A TCP address needs "
-                "`admin_token_file`; a Unix socket is guarded by its folder."},
+     .meaning =
+         "Where health, readiness, metrics, drills and records are served. A TCP address needs "
+         "`admin_token_file`; a Unix socket is guarded by its folder."},
     {.path = "gateway.admin_token_file",
      .type = Type::path,
      .example = "\"/etc/hanse/admin.token\"",

@@ -37,6 +37,9 @@ struct DrillOptions {
   std::vector<std::string> suppliers;
   std::vector<std::string> countries;
   std::vector<std::string> laws;
+  bool live = false;          // the gateway that runs with these files does it
+  bool end = false;           // ends what `live` has begun; of all sites if none is named
+  std::string lasts = "10m";  // a drill that is forgotten ends then
   bool json = false;
 };
 int drill(const DrillOptions& options);

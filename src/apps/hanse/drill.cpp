@@ -1,4 +1,4 @@
-// `hanse drill`: what a loss would mean, without touching anything.
+// `hanse drill`: what a loss would mean; with `--live`, the loss too.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,9 +10,12 @@
 
 #include "adapters/config/load.h"
 #include "adapters/config/snapshot.h"
+#include "adapters/config/values.h"
 #include "apps/hanse/commands.h"
+#include "apps/hanse/drill_live.h"
 #include "apps/hanse/table.h"
 #include "core/dispatch/outlook.h"
+#include "core/fleet/drill_book.h"
 #include "core/fleet/loss.h"
 #include "drivers/serve/surroundings.h"
 
@@ -193,7 +196,47 @@ void print(const Drill& drill) {
 
 int say(const Error& error) {
   fmt::print(stderr, "hanse: {}\n", error.message);
-  return kWrongInput;
+  const bool is_input =
+      error.code == ErrorCode::invalid_input || error.code == ErrorCode::not_found;
+  return is_input ? kWrongInput : kFailed;
+}
+
+int end(const config::GatewayOptions& gateway, const DrillOptions& options) {
+  const auto left = end_drill(gateway, losses_of(options));
+  if (!left) return say(left.error());
+  if (options.json) {
+    fmt::print("{}\n", ordered_json({{"live", *left}}).dump(2));
+  } else {
+    print_drills(*left);
+  }
+  return kDone;
+}
+
+// The analysis and then, for real, what was analysed.
+int begin(const config::GatewayOptions& gateway, const DrillOptions& options, const Drill& drill) {
+  ordered_json live;
+  if (options.live) {
+    const auto lasts = config::parse_duration(options.lasts);
+    if (!lasts || *lasts < seconds(1) || *lasts > fleet::DrillBook::kLongest) {
+      return say({ErrorCode::invalid_input, Fault::client, Retry::no,
+                  fmt::format("drill: --for is a time from 1s to 24h, not '{}'", options.lasts)});
+    }
+    auto begun = begin_drill(gateway, drill.losses, *lasts);
+    if (!begun) return say(begun.error());
+    live = *std::move(begun);
+  }
+  if (options.json) {
+    ordered_json json = json_of(drill);
+    if (options.live) json["live"] = std::move(live);
+    fmt::print("{}\n", json.dump(2));
+    return kDone;
+  }
+  print(drill);
+  if (options.live) {
+    fmt::print("\nLive:\n");
+    print_drills(live);
+  }
+  return kDone;
 }
 
 }  // namespace
@@ -204,9 +247,11 @@ int drill(const DrillOptions& options) {
     fmt::print(stderr, "{}", config::render(loaded.diagnostics, config::Colour::off));
     return kWrongInput;
   }
+  const config::GatewayOptions& gateway = loaded.configuration->gateway;
+  if (options.end) return end(gateway, options);
   const dispatch::SnapshotRef snapshot = config::make_snapshot(*loaded.configuration);
   Drill drill{.snapshot = *snapshot,
-              .currency = loaded.configuration->gateway.currency,
+              .currency = gateway.currency,
               .losses = losses_of(options),
               .sites = {},
               .outlooks = {}};
@@ -218,12 +263,7 @@ int drill(const DrillOptions& options) {
   if (!lost) return say(lost.error());
   lost->for_each([&](std::size_t i) { drill.sites.push_back(SiteId(i)); });
   drill.outlooks = dispatch::outlooks_without(*snapshot, *lost, serve::wall_now());
-  if (options.json) {
-    fmt::print("{}\n", json_of(drill).dump(2));
-  } else {
-    print(drill);
-  }
-  return kDone;
+  return begin(gateway, options, drill);
 }
 
 }  // namespace hanse::app

@@ -100,6 +100,16 @@ int run(int argc, char** argv) {
   drill_verb->add_option("--law", drill.laws,
                          "Without the sites that this country's law reaches, the EU's too: by\n"
                          "their place, their operator's home or whoever controls it");
+  CLI::Option* live = drill_verb->add_flag(
+      "--live", drill.live,
+      "For real: the gateway that runs with this configuration sends nothing more\n"
+      "there. What is under way ends in peace");
+  drill_verb->add_option("--for", drill.lasts, "With --live: for so long, 1s to 24h [10m]")
+      ->needs(live);
+  drill_verb
+      ->add_flag("--end", drill.end,
+                 "With --live: ends it, for the sites named or, if none is, for all")
+      ->needs(live);
   drill_verb->add_flag("--json", drill.json, "As JSON");
   add_example(*drill_verb, "hanse drill --config config/four-sites.toml --supplier elbe-compute",
               "who still has a lawful route, at what price, and who must be refused;\n"
