@@ -42,7 +42,7 @@ void DomainBook::set(SiteLine site, std::span<const std::string> names) {
 DomainLine DomainBook::line_of(const std::string& name) {
   const auto [known, is_new] = by_name_.try_emplace(name, DomainLine(domains_.size()));
   if (is_new) {
-    domains_.push_back({.name = name, .sites = {}, .trial = {}, .open_until = {}});
+    domains_.push_back({.name = name, .sites = {}, .trial = {}, .open_until = {}, .pause = {}});
     memories_.emplace_back();
   }
   return known->second;
@@ -58,7 +58,9 @@ bool DomainBook::available(SiteLine site, MonotonicTime now) const {
   if (!doubted_.contains(site.value())) return true;
   return std::ranges::all_of(of(site), [&](DomainLine line) {
     const Domain& domain = domains_[line.value()];
-    return !domain.suspected || (now >= domain.open_until && !domain.trial.valid());
+    if (!domain.suspected) return true;
+    const Duration more = had_its_turn(site, line) ? domain.pause : Duration();
+    return now >= domain.open_until + more && !domain.trial.valid();
   });
 }
 
@@ -91,7 +93,7 @@ void DomainBook::failed(SiteLine site, const Failure& failure, MonotonicTime now
       }
     } else if (failure.of_trial && domain.trial == site) {
       domain.trial = {};
-      domain.open_until = now + memories_[line.value()].backoff.fail(pauses_, now);
+      pause(line, now);
       domain.seen_by_probes = domain.seen_by_probes && failure.seen_by_probes;
     }
   }
@@ -144,8 +146,19 @@ void DomainBook::suspect(DomainLine line, bool seen_by_probes, MonotonicTime now
   domain.suspected = true;
   domain.seen_by_probes = seen_by_probes;
   domain.trial = {};
-  domain.open_until = now + memories_[line.value()].backoff.fail(pauses_, now);
+  memories_[line.value()].round = memories_[line.value()].answered;
+  pause(line, now);
   note_doubt(line);
+}
+
+void DomainBook::pause(DomainLine line, MonotonicTime now) {
+  Domain& domain = domains_[line.value()];
+  Memory& memory = memories_[line.value()];
+  domain.pause = memory.backoff.fail(pauses_, now);
+  domain.open_until = now + domain.pause;
+  const bool all_had_it =
+      std::ranges::all_of(domain.sites, [&](SiteLine site) { return had_its_turn(site, line); });
+  if (all_had_it) memory.round = news_;
 }
 
 void DomainBook::clear(DomainLine line, MonotonicTime now) {

@@ -8,6 +8,9 @@
 // all), each within kWindow and with none of the domain's sites answering
 // since, the domain itself is suspected: for a pause nothing is sent to any of
 // its sites, then one trial at a time goes to one of them, and pauses double.
+// Sites that have not failed since are tried first, so that none of them waits
+// behind a cheaper one that stays dead: one that has failed waits another pause
+// as long, until all have.
 // The first answer from any of its sites clears it, also that of a request
 // sent before; each site's own circuit goes on as it is.
 //
@@ -57,6 +60,7 @@ class DomainBook {
     bool seen_by_probes = false;  // all the failures that it is suspected for
     SiteLine trial;               // where the one under way is; not valid: none is
     MonotonicTime open_until;     // no trial before, while it is suspected
+    Duration pause;               // that ends then
   };
   // A failure as evidence: a circuit opens at `open_at`.
   struct Failure {
@@ -100,6 +104,8 @@ class DomainBook {
   struct Memory {
     News answered = 0;  // the last of each
     News probed = 0;
+    // Sites that have failed after it have had their turn to be tried.
+    News round = 0;
     Backoff backoff;
   };
   struct Site {
@@ -120,6 +126,10 @@ class DomainBook {
   };
   [[nodiscard]] Evidence evidence(DomainLine domain, MonotonicTime now) const;
   void suspect(DomainLine domain, bool seen_by_probes, MonotonicTime now);
+  void pause(DomainLine domain, MonotonicTime now);
+  [[nodiscard]] bool had_its_turn(SiteLine site, DomainLine domain) const {
+    return sites_[site.value()].failed > memories_[domain.value()].round;
+  }
   void clear(DomainLine domain, MonotonicTime now);
   // Its sites' places in doubted_, after a change.
   void note_doubt(DomainLine domain);

@@ -106,6 +106,34 @@ TEST(Domains, ATrialThatFailsDoublesThePauseAndOneThatTellsNothingDoesNot) {
   EXPECT_TRUE(supplier.available(4, 3002));
 }
 
+// The first of its sites stays dead, and is the cheapest; all others are well
+// again soon. Health pages say nothing of it.
+TEST(Domains, ASiteThatIsWellAgainDoesNotWaitBehindOneThatStaysDead) {
+  for (const std::size_t sites : {2U, 3U, 6U}) {
+    Supplier supplier(sites);
+    for (std::size_t site = 0; site < sites; ++site) {
+      supplier->turned_away(SiteLine(site), Trial::none, at(0));
+    }
+    ASSERT_TRUE(supplier.suspected());
+    // Nobody answers for two minutes, so that all pauses are at their longest.
+    std::int64_t answered_after = -1;
+    for (std::int64_t now = 0; now < 600'000 && answered_after < 0; now += 10) {
+      for (std::size_t site = 0; site < sites; ++site) {
+        if (!supplier.available(site, now)) continue;
+        const Trial trial = supplier->sent(SiteLine(site), at(now));
+        if (site == 0 || now < 120'000) {
+          supplier->turned_away(SiteLine(site), trial, at(now));
+        } else {
+          supplier->first_token(SiteLine(site), trial, at(now));
+          answered_after = now - 120'000;
+        }
+      }
+    }
+    EXPECT_GE(answered_after, 0) << sites;
+    EXPECT_LE(answered_after, 60'000) << sites << ": two pauses";
+  }
+}
+
 TEST(Domains, AnAnswerBetweenTwoFailuresClearsTheFirst) {
   Supplier supplier(3);
   supplier.is_dead(0, 0);
