@@ -121,7 +121,7 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
   if (!admit(request, now)) return;
   const placement::Decision decision = place(request, request.record.excluded, now);
   if (!decision.chosen.valid()) {
-    return refuse(request, end_without_site(request),
+    return refuse(request, end_without_site(request, now),
                   {.request = request.ref, .retry_after = retry_after(request, now)}, now);
   }
   if (!hold(request, now)) return give_slot_back(line_of(world, decision));

@@ -155,7 +155,7 @@ class Dispatch {
   // For a request that nothing has been set aside for.
   void refuse(Request& request, End why, const Refuse& told, Instant now);
   void end(Request& request, End why, Action last, Instant now);
-  [[nodiscard]] End end_without_site(const Request& request) const;
+  [[nodiscard]] End end_without_site(const Request& request, Instant now) const;
   [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;
 
   // Null when the request, or that attempt of it, is over: late news.

@@ -84,13 +84,19 @@ void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now
   end(request, why, told, now);
 }
 
-End Dispatch::end_without_site(const Request& request) const {
+End Dispatch::end_without_site(const Request& request, Instant now) const {
   // Not by the exclusions of the record, of which there may be more than are
   // kept.
   End why = End::sites_unavailable;
   slots_.full().for_each([&](std::size_t i) {
     const SiteId site = request.world->site(fleet::SiteLine(i));
     if (site.valid() && request.permitted.contains(site.value())) why = End::at_capacity;
+  });
+  // One that has just come back works, and takes no more yet.
+  health_.for_each_unsound([&](fleet::SiteLine line) {
+    const SiteId site = request.world->site(line);
+    if (!site.valid() || !request.permitted.contains(site.value())) return;
+    if (health_.obstacle(line, now.monotonic) == fleet::Obstacle::starting) why = End::at_capacity;
   });
   return why;
 }

@@ -89,5 +89,22 @@ TEST(LostSupplier, ItsFirstAnswerOpensItToAll) {
   EXPECT_THAT(desk.tell(desk.request()).back(), StartsWith("open_attempt ashburn"));
 }
 
+// It works; that it takes no more yet is no outage.
+TEST(LostSite, ThatIsJustBackRefusesForWantOfRoom) {
+  Desk desk;
+  desk.tell(SiteReported{.site = desk.site("hamburg"), .finding = fleet::Finding::fails});
+  desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(60)});
+  desk.pass(seconds(1));
+  const Arrived trial = desk.request("acme", "personal; subjects=EU");
+  EXPECT_EQ(desk.tell(trial).back(), "open_attempt hamburg/small/q4");
+  EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
+            "refuse sites_unavailable again in 1 s");
+  desk.first_token(trial.request);
+  EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
+            "open_attempt hamburg/small/q4");
+  EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
+            "refuse at_capacity again in 1 s");
+}
+
 }  // namespace
 }  // namespace hanse::dispatch

@@ -76,7 +76,7 @@ enum class End : std::uint8_t {
   refused_by_law,  // the gate permits no site
   over_budget,
   over_rate,
-  at_capacity,        // every permitted site is full, or a bound of ours is reached
+  at_capacity,        // a permitted site is full or starting, or a bound of ours is reached
   sites_unavailable,  // no permitted site works just now; none was tried
   attempts_failed,    // all that could be tried failed
   out_of_time,        // the class's time limit passed, before an answer or in mid-stream
