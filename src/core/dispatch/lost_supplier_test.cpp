@@ -7,32 +7,16 @@
 #include <vector>
 
 #include "core/dispatch/testing/desk.h"
+#include "core/dispatch/testing/large_supplier.h"
 
 namespace hanse::dispatch {
 namespace {
 
 using testing::Desk;
 using ::testing::ElementsAre;
-using testing::small_grid;
+using testing::many_at_ashburn;
 using ::testing::StartsWith;
 using testing::Story;
-
-// The four sites, and many more of ashburn's supplier, which are the cheapest.
-Snapshot many_at_ashburn(int more) {
-  Snapshot snapshot = small_grid();
-  fleet::Fleet& fleet = snapshot.fleet;
-  const SiteId ashburn = *fleet.sites.find("ashburn");
-  for (int i = 0; i < more; ++i) {
-    fleet::Site site = fleet.sites[ashburn];
-    site.name = fmt::format("ashburn-{:02}", i);
-    fleet::Offer offer = fleet.offers[*fleet.offers.find("ashburn/small/q4")];
-    offer.name = site.name + "/small/q4";
-    offer.site = fleet.sites.add(site);
-    fleet.offers.add(offer);
-    fleet.links.push_back(fleet.links[ashburn.value()]);
-  }
-  return snapshot;
-}
 
 // Tries a request at site after site until one is of another supplier, and
 // says how many of ashburn's it has cost.
