@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+from collections.abc import Iterator
 
 BINARY = ""
+FOUR_SITES = os.path.join(os.path.dirname(__file__), "../../config/four-sites.toml")
 
 
 # A file without an end must not take all the memory there is.
@@ -115,9 +120,100 @@ class Commands(unittest.TestCase):
                     self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertRegex(json.loads(hanse("keys", "new", "--prefix", "hk-A_1.b", "--json"))["key"], r"^hk-A_1\.b-\w{40}$")
 
+    def test_a_drill_says_who_has_a_lawful_route_left_and_who_must_be_refused(self) -> None:
+        drill = ["drill", "--config", FOUR_SITES, "--json"]
+        told = json.loads(hanse(*drill, "--country", "DE"))
+        self.assertEqual(told["sites_lost"], ["frankfurt", "hamburg"])
+        change = {r["data"]: r["change"] for r in told["requests"] if r["tenant"] == "acme"}
+        self.assertEqual(change["none"], "fewer_routes")
+        self.assertEqual(change["personal; subjects=EU"], "dearer")
+        [personal] = [r for r in told["requests"] if r["tenant"] == "acme" and r["data"] == "personal; subjects=EU"]
+        self.assertEqual([r["site"] for r in personal["routes_after"]], ["lyon"])
+        self.assertEqual(personal["routes_before"][0]["mix_per_million"], "0.105")
+        self.assertEqual(personal["routes_after"][0]["mix_per_million"], "0.135")
+        refused = json.loads(hanse(*drill, "--site", "hamburg", "--site", "lyon"))["requests"]
+        [personal] = [r for r in refused if r["tenant"] == "acme" and r["data"] == "personal; subjects=EU"]
+        self.assertEqual(personal["change"], "refused")
+        self.assertIn({"rule": "eu-personal-stays-in-the-eu", "sites": ["ashburn"]}, personal["refused_by"])
+        self.assertEqual(json.loads(hanse(*drill, "--law", "US"))["sites_lost"], ["ashburn", "frankfurt"])
+
+    def test_a_drill_is_told_to_people_too(self) -> None:
+        said = hanse("drill", "--config", FOUR_SITES, "--site", "hamburg", "--site", "lyon")
+        self.assertIn("Without hamburg, lyon:\n8 kinds of request: 2 refused,", said)
+        self.assertIn("eu-personal-out-of-foreign-reach (ashburn frankfurt)", said)
+        said = hanse("drill", "--config", FOUR_SITES, "--supplier", "elbe-compute")
+        self.assertRegex(said, r"acme +smollm2 +personal; subjects=EU +dearer +lyon +0.105 +0.135 +\+28.6 %")
+
+    def test_a_drill_of_what_is_not_there_ends_with_2_and_the_nearest_word(self) -> None:
+        for line, said in (
+            ("--supplier elbe-comput", "no site in service is of a supplier 'elbe-comput': did you mean 'elbe-compute'?"),
+            ("--site hambrug", "there is no site 'hambrug' in service: did you mean 'hamburg'?"),
+            ("--country XX", "no site in service stands in 'XX': it may be one of DE, FR, US"),
+            ("", "say what is lost: --site, --supplier, --country or --law"),
+        ):
+            with self.subTest(line):
+                done = run("drill", "--config", FOUR_SITES, *line.split())
+                self.assertIn(said, done.stderr)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+
     def test_the_version_is_the_same_for_people_and_programs(self) -> None:
         said = json.loads(hanse("version", "--json"))
         self.assertEqual(hanse("version"), f"hanse {said['version']} ({said['build']})\n")
+
+
+def write_config(folder: str) -> str:
+    """Four sites, and a gateway that needs neither ports of its own nor a token."""
+    with open(FOUR_SITES, encoding="utf-8") as file:
+        text = file.read()
+    text = re.sub(r"(?m)^listen = .*$", 'listen = "127.0.0.1:0"', text)
+    text = re.sub(r"(?m)^admin = .*$", 'admin = "unix:admin.sock"', text)
+    text = re.sub(r"(?m)^admin_token_file = .*$", "", text)
+    text = re.sub(r"(?m)^data_dir = .*$", 'data_dir = "data"', text)
+    with open(f"{folder}/gateway.toml", "w", encoding="utf-8") as file:
+        file.write(text)
+    return f"{folder}/gateway.toml"
+
+
+@contextlib.contextmanager
+def gateway() -> Iterator[str]:
+    """A gateway that runs without any engine; its configuration's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_config(folder)
+        running = subprocess.Popen([BINARY, "serve", config, "--record", f"{folder}/run.rec"], stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while run("drill", "--config", config, "--live", "--end").returncode != 0:
+                if running.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError("the gateway does not answer")
+                time.sleep(0.05)
+            yield config
+        finally:
+            running.send_signal(signal.SIGTERM)
+            running.wait(DEADLINE_SECONDS)
+        if "decided alike" not in hanse("replay", "--recording", f"{folder}/run.rec", "--check"):
+            raise AssertionError("the run does not replay")
+
+
+class LiveDrills(unittest.TestCase):
+    def test_a_live_drill_leaves_sites_out_until_it_is_ended_and_replays(self) -> None:
+        def live(*arguments: str) -> dict[str, int]:
+            told = json.loads(hanse("drill", "--config", config, "--live", "--json", *arguments))
+            return {drill["site"]: drill["ends_in_seconds"] for drill in told["live"]}
+
+        with gateway() as config:
+            self.assertEqual(live("--supplier", "elbe-compute"), {"hamburg": 600})
+            self.assertEqual(set(live("--country", "FR", "--for", "1h")), {"hamburg", "lyon"})
+            self.assertEqual(set(live("--end", "--site", "hamburg")), {"lyon"})
+            self.assertEqual(live("--end"), {})
+            said = run("drill", "--config", config, "--live", "--for", "2d", "--site", "lyon")
+            self.assertIn("--for is a time from 1s to 24h, not '2d'", said.stderr)
+            self.assertEqual((said.returncode, said.stdout), (2, ""))
+
+    def test_without_a_gateway_a_live_drill_ends_with_1(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            said = run("drill", "--config", write_config(folder), "--live", "--site", "lyon")
+        self.assertIn("hanse: no gateway answers at unix:", said.stderr)
+        self.assertEqual((said.returncode, said.stdout), (1, ""))
 
 
 if __name__ == "__main__":

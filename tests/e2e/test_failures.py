@@ -238,7 +238,8 @@ def test_a_stream_that_is_cut_never_looks_complete(
             for part in stream:
                 text += part.choices[0].delta.content or ""
                 assert part.choices[0].finish_reason is None
-    assert text in ("", "Once upon a time")
+    # Each site goes on with what the one before has begun, and breaks off too.
+    assert text == "Once upon a time" * text.count("Once")
 
 
 @pytest.mark.parametrize("how", CUTS, ids=CUT_NAMES)

@@ -27,6 +27,13 @@ struct SiteChange {
   replay::Condition becomes = replay::Condition::up;
 };
 
+// An operator leaves a site out.
+struct Drill {
+  Duration at;
+  std::string site;
+  Duration lasts;
+};
+
 // The configuration is read again, with the replacements made so far and these.
 struct Reload {
   Duration at;
@@ -72,6 +79,7 @@ struct Scenario {
   std::optional<WallTime> starts_at;
   std::uint8_t attempts_max = 4;
   std::vector<SiteChange> site_changes;
+  std::vector<Drill> drills;
   std::vector<Reload> reloads;
   std::vector<Treatment> treatments;
   std::vector<Ask> asks;  // in order of time

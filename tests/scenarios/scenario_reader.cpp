@@ -252,6 +252,10 @@ Scenario scenario(const toml::table& root, const std::filesystem::path& file) {
   scenario.replace = replacements(keys);
   if (const toml::node* start = keys.find("starts_at")) scenario.starts_at = wall_time(*start);
   scenario.attempts_max = static_cast<std::uint8_t>(keys.number("attempts_max", 4));
+  keys.each("drill", [&](Keys& item) {
+    scenario.drills.push_back(
+        {.at = item.time("at"), .site = item.text("site"), .lasts = item.time("lasts")});
+  });
   keys.each("site", [&](Keys& item) { scenario.site_changes.push_back(site_change(item)); });
   keys.each("reload", [&](Keys& item) {
     scenario.reloads.push_back({.at = item.time("at"), .replace = replacements(item)});

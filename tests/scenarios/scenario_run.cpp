@@ -290,6 +290,12 @@ Status put_into(replay::VirtualGrid& grid, const Scenario& scenario, const Snaps
     }
     grid.site_becomes(MonotonicTime() + change.at, change.site, change.becomes);
   }
+  for (const Drill& drill : scenario.drills) {
+    if (!snapshot.fleet.sites.find(drill.site)) {
+      return invalid_input(fmt::format("there is no site {}", drill.site));
+    }
+    grid.site_drilled(MonotonicTime() + drill.at, drill.site, drill.lasts);
+  }
   for (const Treatment& treatment : scenario.treatments) {
     if (snapshot.fleet.sites.find(treatment.site)) continue;
     return invalid_input(fmt::format("there is no site {}", treatment.site));

@@ -52,8 +52,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::address,
      .otherwise = "`unix:admin.sock` in `data_dir`",
      .example = "\"unix:/run/hanse/admin.sock\"",
-     .meaning = "Where health, readiness, metrics and records are served. A TCP address needs "
-                "`admin_token_file`; a Unix socket is guarded by its folder."},
+     .meaning =
+         "Where health, readiness, metrics, drills and records are served. A TCP address needs "
+         "`admin_token_file`; a Unix socket is guarded by its folder."},
     {.path = "gateway.admin_token_file",
      .type = Type::path,
      .example = "\"/etc/hanse/admin.token\"",
@@ -208,7 +209,8 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::table,
      .fallback = "defaults",
      .meaning = "When a site counts as broken, and how soon it is tried again. A site that cannot "
-                "be reached is left out at once, one that answers badly after some failures."},
+                "be reached is left out at once, one that answers badly after some failures; one "
+                "that is back is taken into use step by step."},
     {.path = "health.soft_failures_to_open",
      .type = Type::integer,
      .fallback = "3",
@@ -223,8 +225,9 @@ constexpr auto kKeys = std::to_array<Key>({
      .least = kMillisecond,
      .most = kHour,
      .example = "\"500ms\"",
-     .meaning = "For so long it is left out then, until one request may try it. Each failure in a "
-                "row doubles the pause; a good probe ends it where a probe would have failed too."},
+     .meaning = "For so long it is left out then, until one request may try it. Each failure that "
+                "follows doubles the pause, and being well for four times a pause halves it again; "
+                "a good probe ends it where a probe would have failed too."},
     {.path = "health.pause_max",
      .type = Type::duration,
      .fallback = "30s",

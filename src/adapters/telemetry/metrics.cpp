@@ -103,6 +103,7 @@ struct SiteGauges {
   Gauge attempts_open;
   Gauge queue_depth;
   Gauge outstanding_tokens;
+  Gauge drilled;
   std::array<Gauge, kCircuits> circuit;
 };
 
@@ -141,7 +142,8 @@ struct GatewayMetrics::State {
   FamilyId attempts, attempt_first_token, prediction_ratio;
   FamilyId tokens, tokens_estimated;
   FamilyId refusals, rejections;
-  FamilyId attempts_open, queue_depth, outstanding_tokens, site_circuit;
+  FamilyId attempts_open, queue_depth, outstanding_tokens, site_circuit, site_drilled;
+  FamilyId domain_suspected;
 
   Counter charged, owed, written_off, sites_refused;
   Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes, sent_again;
@@ -247,6 +249,12 @@ void GatewayMetrics::State::add_site_families() {
                               "Prompt and expected output of all attempts under way.", {"site"});
   site_circuit =
       gauges("hanse_site_circuit", "1 for the state the site's circuit is in.", {"site", "state"});
+  site_drilled =
+      gauges("hanse_site_drilled", "1 while an operator leaves the site out on purpose.", {"site"});
+  domain_suspected =
+      gauges("hanse_domain_suspected",
+             "1 while a supplier or country is left to trials because its sites failed together.",
+             {"domain"});
 }
 
 void GatewayMetrics::State::add_money_families() {
@@ -406,7 +414,8 @@ void GatewayMetrics::State::bind_gauges(const Snapshot& snapshot) {
   if (!site_gauges.empty() && gauges_of == snapshot.digest) return;
   // Sites that are gone must not stand still at their last value.
   for (SiteGauges& gauges : site_gauges) {
-    for (Gauge* gauge : {&gauges.attempts_open, &gauges.queue_depth, &gauges.outstanding_tokens}) {
+    for (Gauge* gauge : {&gauges.attempts_open, &gauges.queue_depth, &gauges.outstanding_tokens,
+                         &gauges.drilled}) {
       gauge->set(0);
     }
     for (Gauge& state : gauges.circuit) state.set(0);
@@ -418,6 +427,7 @@ void GatewayMetrics::State::bind_gauges(const Snapshot& snapshot) {
     gauges.attempts_open = registry.gauge(attempts_open, {site.name});
     gauges.queue_depth = registry.gauge(queue_depth, {site.name});
     gauges.outstanding_tokens = registry.gauge(outstanding_tokens, {site.name});
+    gauges.drilled = registry.gauge(site_drilled, {site.name});
     for (std::size_t i = 0; i < kCircuits; ++i) {
       gauges.circuit[i] =
           registry.gauge(site_circuit, {site.name, to_string(static_cast<fleet::Circuit>(i))});
@@ -425,7 +435,7 @@ void GatewayMetrics::State::bind_gauges(const Snapshot& snapshot) {
   }
 }
 
-void GatewayMetrics::sample(const dispatch::Dispatch& dispatch) {
+void GatewayMetrics::sample(const dispatch::Dispatch& dispatch, MonotonicTime now) {
   const dispatch::World& world = dispatch.world();
   const Snapshot& snapshot = *world.snapshot;
   state_->bind_gauges(snapshot);
@@ -441,9 +451,13 @@ void GatewayMetrics::sample(const dispatch::Dispatch& dispatch) {
     gauges.attempts_open.set(open);
     gauges.queue_depth.set(std::max<std::int64_t>(open - site.slots, 0));
     gauges.outstanding_tokens.set(tokens[id.value()]);
+    gauges.drilled.set(dispatch.drill_ends(id, now) ? 1 : 0);
     const auto circuit = static_cast<std::size_t>(dispatch.health_of(id).circuit);
     for (std::size_t i = 0; i < kCircuits; ++i) gauges.circuit[i].set(i == circuit ? 1 : 0);
   });
+  for (const fleet::DomainBook::Domain& domain : dispatch.domains().domains()) {
+    state_->registry.gauge(state_->domain_suspected, {domain.name}).set(domain.suspected ? 1 : 0);
+  }
 }
 
 void GatewayMetrics::sample(const JournalSample& journal) {

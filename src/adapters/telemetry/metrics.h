@@ -20,7 +20,8 @@
 //   more hanse_sites_refused_total                              by the gate, summed over requests
 //   hanse_rejections_total{code}                           turned away before dispatch
 //   hanse_open_requests, hanse_attempts_open{site}, hanse_site_queue_depth{site},
-//   hanse_outstanding_tokens{site}, hanse_site_circuit{site,state}
+//   hanse_outstanding_tokens{site}, hanse_site_circuit{site,state},
+//   hanse_site_drilled{site}, hanse_domain_suspected{domain}
 //   hanse_journal_entries_total, hanse_journal_bytes_total, hanse_journal_syncs_total,
 //   hanse_journal_unsynced_entries, hanse_books_lag_entries, hanse_books_lag_seconds
 //   hanse_log_lines_dropped_total, hanse_snapshot_changes_total, hanse_calls_sent_again_total,
@@ -90,7 +91,7 @@ class GatewayMetrics {
   void observe_snapshot_change();
 
   // Called when a scrape comes, before write().
-  void sample(const dispatch::Dispatch& dispatch);
+  void sample(const dispatch::Dispatch& dispatch, MonotonicTime now);
   void sample(const JournalSample& journal);
   void sample_log(std::uint64_t lines_dropped);
 

@@ -245,7 +245,7 @@ TEST_F(GatewayMetricsTest, WhatStandsStillIsSampledFromTheDispatch) {
   arrived.output_limit = Tokens(64);
   dispatch.on(arrived, now, actions);
 
-  metrics.sample(dispatch);
+  metrics.sample(dispatch, now.monotonic);
   std::string text = text_of(metrics);
   EXPECT_THAT(text, HasSubstr("hanse_open_requests 1\n"));
   EXPECT_THAT(text, HasSubstr("hanse_attempts_open{site=\"ashburn\"} 1\n"));
@@ -255,13 +255,26 @@ TEST_F(GatewayMetricsTest, WhatStandsStillIsSampledFromTheDispatch) {
   EXPECT_THAT(text, HasSubstr("hanse_site_circuit{site=\"ashburn\",state=\"open\"} 0\n"));
   EXPECT_THAT(text, Not(HasSubstr("hanse_outstanding_tokens{site=\"ashburn\"} 0\n")));
 
+  EXPECT_THAT(text, HasSubstr("hanse_site_drilled{site=\"ashburn\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("hanse_domain_suspected{domain=\"country DE\"} 0\n"));
+  actions.clear();
+  dispatch.on(dispatch::SiteDrilled{.site = SiteId(0), .lasts = seconds(5)}, now, actions);
+  for (const std::size_t site : {1U, 2U}) {
+    dispatch.on(dispatch::SiteReported{.site = SiteId(site), .finding = fleet::Finding::fails}, now,
+                actions);
+  }
+  metrics.sample(dispatch, now.monotonic);
+  text = text_of(metrics);
+  EXPECT_THAT(text, HasSubstr("hanse_site_drilled{site=\"ashburn\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("hanse_domain_suspected{domain=\"country DE\"} 1\n"));
+
   // A change of the snapshot leaves nobody standing at an old value.
   FourSites smaller;
   smaller.snapshot().digest = sha256("smaller");
   smaller.snapshot().fleet.sites[SiteId(0)].name = "ashburn-2";
   actions.clear();
   dispatch.on(dispatch::SnapshotChanged{smaller.shared()}, now, actions);
-  metrics.sample(dispatch);
+  metrics.sample(dispatch, now.monotonic);
   text = text_of(metrics);
   EXPECT_THAT(text, HasSubstr("hanse_attempts_open{site=\"ashburn\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("hanse_site_circuit{site=\"ashburn\",state=\"closed\"} 0\n"));

@@ -54,8 +54,9 @@ Style style_of(End end) {
 Style style_of_verdict(std::string_view verdict) {
   if (verdict == "answered") return Style::good;
   if (verdict == "refused" || verdict == "failed") return Style::bad;
-  if (verdict == "circuit_open" || verdict == "full" || verdict == "cancelled") {
-    return Style::warning;
+  for (const std::string_view doubtful :
+       {"circuit_open", "suspected", "starting", "model_missing", "drilled", "full", "cancelled"}) {
+    if (verdict == doubtful) return Style::warning;
   }
   return verdict == "no_offer" ? Style::dim : Style::plain;
 }

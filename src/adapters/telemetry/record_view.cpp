@@ -116,6 +116,10 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::withdrawn: return "a new configuration had withdrawn it";
     case Exclusion::Why::asked_to_wait: return "it had asked to be left alone for a while";
     case Exclusion::Why::cannot_resume: return "its engine could not go on with the answer";
+    case Exclusion::Why::suspected: return "others of its supplier or country had failed with it";
+    case Exclusion::Why::starting: return "it had just come back, and began with few requests";
+    case Exclusion::Why::model_missing: return "it had said that it has no such model";
+    case Exclusion::Why::drilled: return "an operator left it out: a drill";
   }
   return "unknown";
 }
@@ -230,8 +234,9 @@ SiteView site_view(const SiteFinding& finding, const gate::Verdict& verdict) {
 // The order in which people look: who answered, who tried, who could have.
 int rank_of(const SiteView& view) {
   static constexpr std::string_view kOrder[] = {
-      "answered", "cancelled",    "open",      "failed",  "passed_over", "tried",
-      "full",     "circuit_open", "not_asked", "refused", "no_offer"};
+      "answered",      "cancelled", "open",         "failed",    "passed_over",
+      "tried",         "full",      "circuit_open", "suspected", "starting",
+      "model_missing", "drilled",   "not_asked",    "refused",   "no_offer"};
   const auto* found = std::find(std::begin(kOrder), std::end(kOrder), view.verdict);
   return static_cast<int>(found - std::begin(kOrder));
 }

@@ -32,8 +32,9 @@
 //          tokens_estimated, held, charged, written_off, owed_to_suppliers, margin}
 //
 // A site's `verdict` is one of: answered, failed, cancelled (the client left),
-// open (not ended), passed_over, circuit_open, full, tried, not_asked (no site
-// was), refused (by the gate), no_offer. Its `reason` says why, in words.
+// open (not ended), passed_over, tried, full, circuit_open, suspected (its
+// supplier or country), starting (just back), model_missing, drilled, not_asked (no site was),
+// refused (by the gate), no_offer. Its `reason` says why, in words.
 // Sites are in that order, then by predicted cost, then by name.
 // An attempt's `outcome` is answered, cancelled, open, or how it failed; its
 // `take_up` says whether it began anew, continued an answer that had broken off,

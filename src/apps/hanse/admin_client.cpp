@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 
 #include "adapters/http/client.h"
@@ -32,6 +34,18 @@ class Asker final : public http::CallObserver {
 }  // namespace
 
 Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_view target) {
+  return tell_admin(gateway, "GET", target, {});
+}
+
+std::string why_refused(const AdminReply& reply) {
+  const auto error = nlohmann::json::parse(reply.body, nullptr, false);
+  const bool told =
+      error.is_object() && error.contains("error") && error["error"].contains("message");
+  return told ? error["error"]["message"].get<std::string>() : reply.body;
+}
+
+Result<AdminReply> tell_admin(const config::GatewayOptions& gateway, std::string_view method,
+                              std::string_view target, std::string_view body) {
   std::string authorization;
   if (!gateway.admin_token_file.empty()) {
     auto token = serve::read_admin_token(gateway.admin_token_file);
@@ -52,10 +66,10 @@ Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_
   http::Call call;
   const std::array<http::HeaderLine, 1> headers{{{"authorization", authorization}}};
   call.start(pool,
-             {.method = "GET",
+             {.method = method,
               .target = target,
               .headers = http::HeaderLines(headers.data(), authorization.empty() ? 0 : 1),
-              .body = {}},
+              .body = std::span(&body, body.empty() ? 0 : 1)},
              {.connect = kLimit, .head = kLimit, .between_bytes = kLimit, .whole = kLimit}, asker);
   loop.run_until([&] { return asker.done; }, kLimit + seconds(1));
   call.cancel();

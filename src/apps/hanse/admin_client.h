@@ -19,4 +19,11 @@ struct AdminReply {
 // invalid_input when the token cannot be read.
 Result<AdminReply> ask_admin(const config::GatewayOptions& gateway, std::string_view target);
 
+// Tells it something: `method` is POST or DELETE. Fails: likewise.
+Result<AdminReply> tell_admin(const config::GatewayOptions& gateway, std::string_view method,
+                              std::string_view target, std::string_view body);
+
+// What it says was wrong, in its own words where it has some.
+std::string why_refused(const AdminReply& reply);
+
 }  // namespace hanse::app

@@ -31,6 +31,19 @@ struct ExplainOptions {
 };
 int explain(const ExplainOptions& options);
 
+struct DrillOptions {
+  Files files;  // whose fleet, rules and tenants are looked at
+  std::vector<std::string> sites;
+  std::vector<std::string> suppliers;
+  std::vector<std::string> countries;
+  std::vector<std::string> laws;
+  bool live = false;          // the gateway that runs with these files does it
+  bool end = false;           // ends what `live` has begun; of all sites if none is named
+  std::string lasts = "10m";  // a drill that is forgotten ends then
+  bool json = false;
+};
+int drill(const DrillOptions& options);
+
 struct KeysNewOptions {
   std::string prefix = "hk";
   bool json = false;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "adapters/config/load.h"
 #include "adapters/journal/disk.h"
@@ -55,10 +54,7 @@ Result<Answer> ask_gateway(const config::GatewayOptions& gateway, const ExplainO
   auto reply = ask_admin(gateway, target);
   if (!reply) return std::unexpected(std::move(reply.error()));
   if (reply->status == 200) return Answer{.found = true, .text = std::move(reply->body)};
-  const auto error = nlohmann::json::parse(reply->body, nullptr, false);
-  const bool told =
-      error.is_object() && error.contains("error") && error["error"].contains("message");
-  std::string why = told ? error["error"]["message"].get<std::string>() : reply->body;
+  std::string why = why_refused(*reply);
   if (reply->status == 404) return Answer{.found = false, .text = std::move(why)};
   return fail({ErrorCode::unavailable, Fault::upstream, Retry::later,
                fmt::format("the gateway says: {}", why)});

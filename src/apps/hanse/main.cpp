@@ -29,6 +29,8 @@ constexpr const char* kExamples =
     "  hanse serve config/four-sites.toml       run the gateway\n"
     "  hanse explain req_... --config config/four-sites.toml\n"
     "                                           why a request went where it went\n"
+    "  hanse drill --supplier elbe-compute --config config/four-sites.toml\n"
+    "                                           what its loss would mean\n"
     "  hanse books balance --config config/four-sites.toml\n"
     "                                           who owes what\n"
     "  hanse keys new                           make an API key and its hash\n"
@@ -86,6 +88,32 @@ int run(int argc, char** argv) {
   explain_verb->add_flag("--json", explain.json, "As JSON");
   add_example(*explain_verb, "hanse explain req_... --config config/four-sites.toml",
               "asks the gateway that runs with this configuration");
+
+  hanse::app::DrillOptions drill;
+  CLI::App* drill_verb = app.add_subcommand(
+      "drill", "What the loss of a site, supplier or country would mean, before it happens");
+  add_config(*drill_verb, drill.files);
+  drill_verb->add_option("--site", drill.sites, "Without this site");
+  drill_verb->add_option("--supplier", drill.suppliers, "Without the sites of this supplier");
+  drill_verb->add_option("--country", drill.countries,
+                         "Without the sites that stand in this country");
+  drill_verb->add_option("--law", drill.laws,
+                         "Without the sites that this country's law reaches, the EU's too: by\n"
+                         "their place, their operator's home or whoever controls it");
+  CLI::Option* live = drill_verb->add_flag(
+      "--live", drill.live,
+      "For real: the gateway that runs with this configuration sends nothing more\n"
+      "there. What is under way ends in peace");
+  drill_verb->add_option("--for", drill.lasts, "With --live: for so long, 1s to 24h [10m]")
+      ->needs(live);
+  drill_verb
+      ->add_flag("--end", drill.end,
+                 "With --live: ends it, for the sites named or, if none is, for all")
+      ->needs(live);
+  drill_verb->add_flag("--json", drill.json, "As JSON");
+  add_example(*drill_verb, "hanse drill --config config/four-sites.toml --supplier elbe-compute",
+              "who still has a lawful route, at what price, and who must be refused;\n"
+              "      each option may be given several times, and all of it is lost then");
 
   CLI::App* keys_verb = app.add_subcommand("keys", "API keys");
   keys_verb->require_subcommand(1);
@@ -152,6 +180,7 @@ int run(int argc, char** argv) {
   if (serve_verb->parsed()) return hanse::serve::serve(serve);
   if (check_verb->parsed()) return hanse::app::check(check);
   if (explain_verb->parsed()) return hanse::app::explain(explain);
+  if (drill_verb->parsed()) return hanse::app::drill(drill);
   if (keys_new_verb->parsed()) return hanse::app::keys_new(keys_new);
   if (balance_verb->parsed()) return hanse::app::books_balance(books);
   if (journal_verb->parsed()) return hanse::app::books_journal(books);

@@ -106,12 +106,23 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
   const auto is_allowed = [&](SiteId site) {
     return site.valid() && allowed_.contains(site.value());
   };
-  health_.unsound().for_each([&](std::size_t i) {
-    const fleet::SiteLine line(i);
+  drills_.for_each(now.monotonic, [&](fleet::SiteLine line) {
     const SiteId site = world.site(line);
-    if (is_allowed(site) && !health_.available(line, now.monotonic)) {
-      exclude(site, Exclusion::Why::circuit_open);
-    }
+    if (is_allowed(site)) exclude(site, Exclusion::Why::drilled);
+  });
+  health_.for_each_unsound([&](fleet::SiteLine line) {
+    const SiteId site = world.site(line);
+    const fleet::Obstacle obstacle = health_.obstacle(line, now.monotonic);
+    if (is_allowed(site) && obstacle != fleet::Obstacle::none) exclude(site, why(obstacle));
+  });
+  missing_models_.missing().for_each([&](std::size_t i) {
+    // A site whose other variants of the alias are there is left out too, as
+    // one is that has been tried.
+    const fleet::OfferLine line(i);
+    const OfferId offer = world.offer_for(request.record.alias, line);
+    if (!offer.valid() || missing_models_.available(line, now.monotonic)) return;
+    const SiteId site = world.snapshot->fleet.offers[offer].site;
+    if (is_allowed(site)) exclude(site, Exclusion::Why::model_missing);
   });
   waits_.waiting().for_each([&](std::size_t i) {
     const fleet::SiteLine line(i);
@@ -213,9 +224,8 @@ std::optional<MonotonicTime> Dispatch::worth_waiting_for(const Request& request,
     }
     MonotonicTime time = ended_at(attempt) + kPauseBeforeAgain;
     time = std::max(time, waits_.until(line, now.monotonic).value_or(time));
-    if (!health_.available(line, now.monotonic)) {
-      time = std::max(time, health_.of(line).open_until);
-    }
+    if (!health_.available(line, now.monotonic)) time = std::max(time, health_.pauses_end(line));
+    time = std::max(time, drills_.ends(line, now.monotonic).value_or(time));
     earliest = std::min(earliest.value_or(time), time);
   }
   if (!earliest) return std::nullopt;
@@ -296,6 +306,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   request.watermarked = false;
   request.attempt_base = take_up == TakeUp::continued ? request.output : Tokens(0);
   request.trial = health_.sent(line, now);
+  missing_models_.sent(world.line(decision.chosen), now.monotonic);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);
   TokenCounts most = most_tokens(request.record);

@@ -25,6 +25,7 @@ Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& po
       slots_(ports.slots),
       holds_(ports.budget, {.open_holds_max = options.requests_max}),
       health_(ports.health, options.health),
+      missing_models_({.first = options.health.pause_first, .most = options.health.pause_max}),
       numbers_(ledger_.epoch()),
       rates_(snapshot->tenants),
       requests_(options.requests_max),
@@ -51,6 +52,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
     void operator()(const SiteReported& e) const { dispatch.site_reported(e, now); }
     void operator()(const Woke&) const { dispatch.woke(now); }
     void operator()(const SnapshotChanged& e) const { dispatch.snapshot_changed(e, now); }
+    void operator()(const SiteDrilled& e) const { dispatch.site_drilled(e, now); }
   };
   std::visit(Visitor{*this, now}, event);
   actions_ = nullptr;
@@ -114,7 +116,7 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
   if (!admit(request, now)) return;
   const placement::Decision decision = place(request, {}, request.record.excluded, now);
   if (!decision.chosen.valid()) {
-    return refuse(request, end_without_site(request),
+    return refuse(request, end_without_site(request, now),
                   {.request = request.ref, .retry_after = retry_after(request, now)}, now);
   }
   if (!hold(request, now)) return give_slot_back(line_of(world, decision));
@@ -188,7 +190,9 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
-  health_.first_token(request->world->line(attempt.site), request->trial, now);
+  health_.first_token(request->world->line(attempt.site),
+                      std::exchange(request->trial, fleet::Trial::none), now);
+  missing_models_.found(request->world->line(attempt.decision.chosen), now.monotonic);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
@@ -214,6 +218,12 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
 void Dispatch::site_reported(const SiteReported& event, Instant now) {
   if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
   health_.reported(world_->line(event.site), event.finding, now);
+}
+
+void Dispatch::site_drilled(const SiteDrilled& event, Instant now) {
+  if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
+  const Duration lasts = std::clamp(event.lasts, Duration(), fleet::DrillBook::kLongest);
+  drills_.set(world_->line(event.site), now.monotonic + lasts, now.monotonic);
 }
 
 void Dispatch::woke(Instant now) {

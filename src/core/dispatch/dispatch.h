@@ -38,8 +38,10 @@
 #include "core/dispatch/record.h"
 #include "core/dispatch/snapshot.h"
 #include "core/dispatch/world.h"
+#include "core/fleet/drill_book.h"
 #include "core/fleet/health.h"
 #include "core/fleet/health_news.h"
+#include "core/fleet/missing_models.h"
 #include "core/fleet/site_slots.h"
 #include "core/fleet/wait_book.h"
 #include "core/ledger/budget.h"
@@ -109,6 +111,11 @@ class Dispatch {
   // knows of its health.
   [[nodiscard]] std::int32_t attempts_at(SiteId site) const;
   [[nodiscard]] const fleet::HealthBook::Health& health_of(SiteId site) const;
+  // When the drill of a site of snapshot() ends; nothing when it has none.
+  [[nodiscard]] std::optional<MonotonicTime> drill_ends(SiteId site, MonotonicTime now) const {
+    return drills_.ends(world_->line(site), now);
+  }
+  [[nodiscard]] const fleet::DomainBook& domains() const { return health_.domains(); }
 
  private:
   class Sink;
@@ -122,6 +129,7 @@ class Dispatch {
   void site_reported(const SiteReported& event, Instant now);
   void woke(Instant now);
   void snapshot_changed(const SnapshotChanged& event, Instant now);
+  void site_drilled(const SiteDrilled& event, Instant now);
 
   // Lets the request in at its tenant's, project's and key's rates; false when
   // it has been refused.
@@ -172,7 +180,7 @@ class Dispatch {
   // For a request that nothing has been set aside for.
   void refuse(Request& request, End why, const Refuse& told, Instant now);
   void end(Request& request, End why, Action last, Instant now);
-  [[nodiscard]] End end_without_site(const Request& request) const;
+  [[nodiscard]] End end_without_site(const Request& request, Instant now) const;
   [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;
 
   // Null when the request, or that attempt of it, is over: late news.
@@ -203,6 +211,8 @@ class Dispatch {
   ledger::HoldBook holds_;
   fleet::HealthBook health_;
   fleet::WaitBook waits_;
+  fleet::MissingModels missing_models_;
+  fleet::DrillBook drills_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;

@@ -113,7 +113,10 @@ class WildDriver {
         return SiteReported{
             .site = SiteId(random_.below(5)),
             .finding = random_.below(3) == 0 ? fleet::Finding::fails : fleet::Finding::answers};
-      case 10: return Woke{};
+      case 10:
+        if (random_.below(2) == 0) return Woke{};
+        return SiteDrilled{.site = SiteId(random_.below(5)),
+                           .lasts = milliseconds(static_cast<std::int64_t>(random_.below(3'000)))};
       default: return SnapshotChanged{shared(small_grid())};
     }
   }

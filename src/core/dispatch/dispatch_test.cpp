@@ -254,6 +254,8 @@ TEST(Dispatch, AFullSiteIsToldAmongManySickOnes) {
   for (std::size_t i = 0; i + 1 < 14; ++i) {
     desk.tell(SiteReported{.site = SiteId(i), .finding = fleet::Finding::fails});
   }
+  // Else its supplier would be suspected.
+  desk.tell(SiteReported{.site = SiteId(13), .finding = fleet::Finding::answers});
   EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt lyon-9/small/q4");
   EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1 s");
 }

@@ -43,6 +43,7 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
     health_.told_nothing(line, request.trial);
   } else {
     tell_health(health_, line, request.trial, failure, now);
+    tell_models(missing_models_, world.line(attempt.decision.chosen), failure, now.monotonic);
   }
 
   const bool delivered = had_first_token && request.record.streamed;
@@ -84,40 +85,48 @@ void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now
   end(request, why, told, now);
 }
 
-End Dispatch::end_without_site(const Request& request) const {
+End Dispatch::end_without_site(const Request& request, Instant now) const {
   // Not by the exclusions of the record, of which there may be more than are
   // kept.
-  const auto any_permitted = [&](const BitSet& lines) {
-    bool any = false;
-    lines.for_each([&](std::size_t i) {
-      const SiteId site = request.world->site(fleet::SiteLine(i));
-      any = any || (site.valid() && request.permitted.contains(site.value()));
-    });
-    return any;
+  const auto is_permitted = [&](fleet::SiteLine line) {
+    const SiteId site = request.world->site(line);
+    return site.valid() && request.permitted.contains(site.value());
   };
-  if (any_permitted(slots_.full())) return End::at_capacity;
-  return any_permitted(waits_.waiting()) ? End::asked_to_wait : End::sites_unavailable;
+  bool is_full = false;
+  slots_.full().for_each(
+      [&](std::size_t i) { is_full = is_full || is_permitted(fleet::SiteLine(i)); });
+  // One that has just come back works, and takes no more yet.
+  health_.for_each_unsound([&](fleet::SiteLine line) {
+    const bool is_starting = health_.obstacle(line, now.monotonic) == fleet::Obstacle::starting;
+    is_full = is_full || (is_starting && is_permitted(line));
+  });
+  if (is_full) return End::at_capacity;
+  bool is_asked = false;
+  waits_.waiting().for_each([&](std::size_t i) {
+    const fleet::SiteLine line(i);
+    is_asked = is_asked || (waits_.until(line, now.monotonic) && is_permitted(line));
+  });
+  return is_asked ? End::asked_to_wait : End::sites_unavailable;
 }
 
 std::optional<Duration> Dispatch::retry_after(const Request& request, Instant now) const {
   // The earliest moment at which a permitted site may be asked, of those that
   // cannot be now.
   std::optional<Duration> earliest;
-  const auto consider = [&](SiteId site, bool is_full) {
+  const auto consider = [&](SiteId site) {
     const fleet::SiteLine line = request.world->line(site);
     const auto wait = waits_.until(line, now.monotonic);
-    const bool is_open = !health_.available(line, now.monotonic);
-    if (!wait && !is_open && !is_full) return;
-    MonotonicTime at = now.monotonic + seconds(1);
-    if (wait) at = std::max(at, *wait);
-    if (is_open) at = std::max(at, health_.of(line).open_until);
+    const auto drill = drills_.ends(line, now.monotonic);
+    const bool is_ill = !health_.available(line, now.monotonic);
+    if (!wait && !drill && !is_ill && !slots_.full().contains(line.value())) return;
+    const MonotonicTime none = now.monotonic;
+    const MonotonicTime at =
+        std::max({wait.value_or(none), drill.value_or(none),
+                  is_ill ? health_.pauses_end(line) : none, none + seconds(1)});
     const Duration left = elapsed(now.monotonic, at);
     earliest = std::min(earliest.value_or(left), left);
   };
-  request.permitted.for_each([&](std::size_t i) {
-    const SiteId site(i);
-    consider(site, slots_.full().contains(request.world->line(site).value()));
-  });
+  request.permitted.for_each([&](std::size_t i) { consider(SiteId(i)); });
   return earliest;
 }
 

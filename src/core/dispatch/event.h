@@ -103,7 +103,14 @@ struct SnapshotChanged {
   SnapshotRef snapshot;
 };
 
+// An operator leaves a site of the newest snapshot out on purpose, from now on
+// for so long, at most DrillBook::kLongest; for no time: its drill is over.
+struct SiteDrilled {
+  SiteId site;
+  Duration lasts;
+};
+
 using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteReported,
-                           Woke, SnapshotChanged>;
+                           Woke, SnapshotChanged, SiteDrilled>;
 
 }  // namespace hanse::dispatch

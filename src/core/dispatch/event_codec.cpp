@@ -85,6 +85,11 @@ struct EventWriter {
     const auto& [snapshot] = event;
     write(snapshot->digest, out);
   }
+  void operator()(const SiteDrilled& event) const {
+    const auto& [site, lasts] = event;
+    write(site, out);
+    write(lasts, out);
+  }
 };
 
 struct EventReader {
@@ -139,6 +144,10 @@ struct EventReader {
   }
   void operator()(Woke&) const {}
   void operator()(SnapshotChanged&) const { read(result.snapshot, in); }
+  void operator()(SiteDrilled& event) const {
+    read(event.site, in);
+    read(event.lasts, in);
+  }
 };
 
 // The event of a kind, with nothing in it.
@@ -232,6 +241,11 @@ struct EventCheck {
   std::string_view operator()(const SnapshotChanged& event) const {
     return event.snapshot != nullptr ? "" : "a change to no snapshot";
   }
+  std::string_view operator()(const SiteDrilled& event) const {
+    if (!has(snapshot.fleet.sites, event.site)) return "a site that does not exist";
+    const bool can_last = event.lasts >= Duration() && event.lasts <= fleet::DrillBook::kLongest;
+    return can_last ? "" : "a drill of such a length";
+  }
 };
 
 }  // namespace
@@ -244,9 +258,9 @@ Status check_event(const Event& event, const Snapshot& snapshot, const DispatchO
 }
 
 std::string_view kind_name(const Event& event) {
-  static constexpr std::string_view kNames[] = {"arrived",       "first_token",     "progressed",
-                                                "attempt_ended", "client_gone",     "site_reported",
-                                                "woke",          "snapshot_changed"};
+  static constexpr std::string_view kNames[] = {
+      "arrived",       "first_token", "progressed",       "attempt_ended", "client_gone",
+      "site_reported", "woke",        "snapshot_changed", "site_drilled"};
   static_assert(std::size(kNames) == std::variant_size_v<Event>);
   return kNames[event.index()];
 }

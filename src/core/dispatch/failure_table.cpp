@@ -21,7 +21,7 @@ constexpr auto kTable = std::to_array<FailureRow>({
     {Failure::overloaded, Again::when_asked, Elsewhere::yes, Blame::busy},
     {Failure::server_error, Again::once, Elsewhere::yes, Blame::soft},
     {Failure::credentials, Again::no, Elsewhere::yes, Blame::turned_away, true},
-    {Failure::model_missing, Again::no, Elsewhere::yes, Blame::turned_away, true},
+    {Failure::model_missing, Again::no, Elsewhere::yes, Blame::no_model, true},
     {Failure::context_exceeded, Again::no, Elsewhere::longer_context, Blame::none},
     {Failure::content_filter, Again::no, Elsewhere::no, Blame::none},
     {Failure::client_request, Again::no, Elsewhere::no, Blame::none},
@@ -74,6 +74,7 @@ std::string_view to_string(Blame blame) {
     case Blame::hard: return "hard";
     case Blame::turned_away: return "turned away";
     case Blame::busy: return "busy";
+    case Blame::no_model: return "no model";
   }
   return "unknown";
 }

@@ -33,6 +33,7 @@ enum class Blame : std::uint8_t {
   hard,         // it is left alone for a while at once
   turned_away,  // likewise, and no probe can see when it is over
   busy,         // it is left alone for as long as it asks
+  no_model,     // it is not asked for this variant for a while
 };
 
 struct FailureRow {

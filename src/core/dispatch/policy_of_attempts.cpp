@@ -95,11 +95,29 @@ void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial t
     case Blame::none: return health.succeeded(site, trial, now);
     // That it is busy is said in the wait book; it works.
     case Blame::busy:
+    // Of its other models it says nothing, see fleet::MissingModels.
+    case Blame::no_model:
     case Blame::nothing: return health.told_nothing(site, trial);
     case Blame::soft: return health.failed_softly(site, trial, now);
     case Blame::hard: return health.failed_hard(site, trial, now);
     case Blame::turned_away: return health.turned_away(site, trial, now);
   }
+}
+
+void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::Failure failure,
+                 MonotonicTime now) {
+  if (failure == answer::Failure::model_missing) return models.missed(offer, now);
+  if (failure == answer::Failure::none) models.found(offer, now);
+}
+
+Exclusion::Why why(fleet::Obstacle obstacle) {
+  switch (obstacle) {
+    case fleet::Obstacle::suspected: return Exclusion::Why::suspected;
+    case fleet::Obstacle::starting: return Exclusion::Why::starting;
+    case fleet::Obstacle::circuit_open:
+    case fleet::Obstacle::none: break;
+  }
+  return Exclusion::Why::circuit_open;
 }
 
 bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,

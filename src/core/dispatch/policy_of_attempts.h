@@ -12,6 +12,7 @@
 #include "core/dispatch/record.h"
 #include "core/fleet/fleet.h"
 #include "core/fleet/health.h"
+#include "core/fleet/missing_models.h"
 #include "core/ledger/entry.h"
 #include "core/placement/demand.h"
 
@@ -85,9 +86,14 @@ inline constexpr Duration kPauseBeforeAgain = milliseconds(250);
 // objective, at least a second, and never more than half of what is left.
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left);
 
-// What a failure says of a site's health.
+// What a failure says of a site's health; and of whether it has the model.
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now);
+void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::Failure failure,
+                 MonotonicTime now);
+
+// How a record calls it. Requires: there is one.
+Exclusion::Why why(fleet::Obstacle obstacle);
 
 // Whether an attempt ended because its request's time did, and not because
 // the site took longer than it may: it had only what earlier attempts had left

@@ -51,6 +51,10 @@ struct Exclusion {
     withdrawn,      // retired or gone since the request came
     asked_to_wait,  // wants to be left alone for a while (Retry-After)
     cannot_resume,  // could not go on with what the client has
+    suspected,      // several sites of its supplier or country have failed together
+    starting,       // has come back, and begins with few requests
+    model_missing,  // says that it has no such model
+    drilled,        // an operator leaves it out
   };
   SiteId site;
   Why why = Why::circuit_open;
@@ -79,7 +83,7 @@ enum class End : std::uint8_t {
   refused_by_law,  // the gate permits no site
   over_budget,
   over_rate,
-  at_capacity,        // every permitted site is full, or a bound of ours is reached
+  at_capacity,        // a permitted site is full or starting, or a bound of ours is reached
   sites_unavailable,  // no permitted site works just now; none was tried
   attempts_failed,    // all that could be tried failed
   out_of_time,        // the class's time limit passed, before an answer or in mid-stream

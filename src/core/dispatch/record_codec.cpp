@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint8_t kRecordVersion = 3;
 constexpr auto kLastEnd = End::asked_to_wait;
-constexpr auto kLastWhy = Exclusion::Why::cannot_resume;
+constexpr auto kLastWhy = Exclusion::Why::drilled;
 using answer::kLastFailure;
 constexpr auto kLastReason = placement::Reason::later_id;
 

@@ -146,6 +146,10 @@ TEST(CheckEvent, WhatADispatchWouldStumbleOverIsRefused) {
   EXPECT_TRUE(fits(SiteReported{.site = SiteId(3)}));
   EXPECT_FALSE(fits(SiteReported{.site = SiteId(4)}));
   EXPECT_FALSE(fits(SnapshotChanged()));
+  EXPECT_TRUE(fits(SiteDrilled{.site = SiteId(3), .lasts = seconds(600)}));
+  EXPECT_FALSE(fits(SiteDrilled{.site = SiteId(4), .lasts = seconds(600)}));
+  EXPECT_FALSE(fits(SiteDrilled{.site = SiteId(3), .lasts = Duration(-1)}));
+  EXPECT_FALSE(fits(SiteDrilled{.site = SiteId(3), .lasts = seconds(90'000)}));
   EXPECT_TRUE(fits(Woke()));
 
   FourSites sold_out;

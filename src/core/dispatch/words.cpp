@@ -163,6 +163,10 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::withdrawn: return "withdrawn";
     case Exclusion::Why::asked_to_wait: return "asked_to_wait";
     case Exclusion::Why::cannot_resume: return "cannot_resume";
+    case Exclusion::Why::suspected: return "suspected";
+    case Exclusion::Why::starting: return "starting";
+    case Exclusion::Why::model_missing: return "model_missing";
+    case Exclusion::Why::drilled: return "drilled";
   }
   return "unknown";
 }

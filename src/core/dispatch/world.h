@@ -15,6 +15,7 @@
 
 #include "base/bitset.h"
 #include "core/dispatch/snapshot.h"
+#include "core/fleet/missing_models.h"
 #include "core/fleet/site_line.h"
 #include "core/gate/gate.h"
 #include "core/ledger/account.h"
@@ -34,6 +35,12 @@ struct World {
     return line.value() < sites_.size() ? sites_[line.value()] : SiteId();
   }
 
+  // The same for offers.
+  void stands_at(OfferId offer, fleet::OfferLine line);
+  [[nodiscard]] fleet::OfferLine line(OfferId offer) const { return offer_lines_[offer.value()]; }
+  // The offer at `line` if it serves `alias`; else not valid.
+  [[nodiscard]] OfferId offer_for(AliasId alias, fleet::OfferLine line) const;
+
   SnapshotRef snapshot;
   gate::Gate gate;
   placement::Placement placement;
@@ -45,6 +52,8 @@ struct World {
  private:
   std::vector<fleet::SiteLine> lines_;  // by site
   std::vector<SiteId> sites_;           // by line
+  std::vector<fleet::OfferLine> offer_lines_;
+  std::vector<OfferId> offers_;
 };
 
 }  // namespace hanse::dispatch

@@ -81,8 +81,11 @@ void Dispatch::find_lines(World& world) {
   world.snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
     const fleet::SiteLine line = slots_.set(row.name, row.slots * (1 + options_.waiting_per_slot));
     world.stands_at(site, line);
-    health_.know(line);
+    health_.know(line, fleet::domains_of(world.snapshot->fleet, site));
     if (line.value() >= attempts_at_.size()) attempts_at_.resize(line.value() + 1, 0);
+  });
+  world.snapshot->fleet.offers.for_each([&](OfferId offer, const fleet::Offer& row) {
+    world.stands_at(offer, missing_models_.line(row.name));
   });
 }
 

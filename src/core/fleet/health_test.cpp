@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace hanse::fleet {
 namespace {
@@ -134,9 +135,60 @@ TEST(HealthBook, ATrialsFirstTokenClosesTheCircuitAndItsFailureOpensItForLonger)
   health.first_token(kSite, trial, at(1100));
   EXPECT_EQ(health.of(kSite).circuit, Circuit::closed);
   EXPECT_TRUE(health.available(kSite, at(1100).monotonic)) << "others need not wait for its end";
-  health.failed_hard(kSite, trial, at(1200));
+  health.failed_hard(kSite, Trial::none, at(1200));
   EXPECT_FALSE(health.available(kSite, at(3199).monotonic)) << "the second pause is twice as long";
   EXPECT_TRUE(health.available(kSite, at(3200).monotonic));
+}
+
+// It answers the trial and fails the next request, again and again.
+TEST(HealthBook, ASiteThatFlapsIsTriedAtPausesThatGrow) {
+  HealthBook health = book();
+  int sent = 0;
+  for (std::int64_t now = 0; now < 60'000; now += 10) {
+    if (!health.available(kSite, at(now).monotonic)) continue;
+    const Trial trial = health.sent(kSite, at(now));
+    if (++sent % 2 == 0) {
+      health.succeeded(kSite, trial, at(now));
+    } else {
+      health.failed_hard(kSite, trial, at(now));
+    }
+  }
+  EXPECT_LE(sent, 2 * (2 + 60 / 4)) << "two at each pause, of four seconds in the end";
+}
+
+TEST(HealthBook, ASiteThatHasBeenWellForLongIsTriedSoonAgain) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  health.succeeded(kSite, health.sent(kSite, at(1'000)), at(1'000));
+  health.failed_hard(kSite, Trial::none, at(100'000));
+  EXPECT_TRUE(health.available(kSite, at(101'000).monotonic));
+}
+
+TEST(HealthBook, ASiteThatIsBackIsTakenIntoUseStepByStep) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  health.first_token(kSite, health.sent(kSite, at(1'000)), at(1'001));
+  ASSERT_EQ(health.of(kSite).circuit, Circuit::closed);
+  for (const std::size_t admitted : {1U, 2U, 4U, 8U, 16U}) {
+    std::vector<Trial> sent;
+    while (health.available(kSite, at(1'001).monotonic)) {
+      sent.push_back(health.sent(kSite, at(1'001)));
+    }
+    EXPECT_EQ(sent.size(), admitted);
+    EXPECT_EQ(health.obstacle(kSite, at(1'001).monotonic), Obstacle::starting);
+    for (const Trial trial : sent) health.first_token(kSite, trial, at(1'002));
+  }
+  EXPECT_EQ(health.sent(kSite, at(1'003)), Trial::none) << "like any other";
+}
+
+TEST(HealthBook, AnAttemptThatHasBegunToAnswerKeepsNobodyFromStarting) {
+  HealthBook health = book();
+  health.failed_hard(kSite, Trial::none, at(0));
+  health.first_token(kSite, health.sent(kSite, at(1'000)), at(1'001));
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(health.available(kSite, at(1'002).monotonic)) << i;
+    health.first_token(kSite, health.sent(kSite, at(1'002)), at(1'002));
+  }
 }
 
 TEST(HealthBook, ABadReportEndsATrialAndItsOwnEndIsThenOldNews) {
@@ -171,7 +223,7 @@ TEST(HealthBook, TellsOthersWhenItsMindChangesAndNotWithEachRequest) {
   EXPECT_EQ(told.letters, "ff") << "its pause begins anew, and so should theirs";
   const Trial trial = health.sent(kSite, at(3003));
   health.first_token(kSite, trial, at(3004));
-  health.succeeded(kSite, trial, at(3005));
+  health.succeeded(kSite, Trial::none, at(3005));
   EXPECT_EQ(told.letters, "ffw");
 }
 
@@ -191,7 +243,9 @@ TEST(HealthBook, ASiteThatComesLaterLeavesWhatIsKnownAsItIs) {
   health.know(kSite);
   EXPECT_FALSE(health.available(kSite, at(0).monotonic));
   EXPECT_TRUE(health.available(SiteLine(70), at(0).monotonic));
-  EXPECT_EQ(health.unsound().count(), 1U);
+  int unsound = 0;
+  health.for_each_unsound([&](SiteLine) { ++unsound; });
+  EXPECT_EQ(unsound, 1);
 }
 
 }  // namespace

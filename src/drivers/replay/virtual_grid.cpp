@@ -80,6 +80,12 @@ void VirtualGrid::snapshot_changes(MonotonicTime time, dispatch::SnapshotRef sna
   at(time, SnapshotChanges{std::move(snapshot)});
 }
 
+void VirtualGrid::site_drilled(MonotonicTime time, std::string_view site, Duration lasts) {
+  const auto place = places_.find(site);
+  HANSE_CHECK(place != places_.end());
+  at(time, DrillBegins{.place = place->second, .lasts = lasts});
+}
+
 void VirtualGrid::record_to(std::string& out, SnapshotText text_of) {
   struct Sink final : ledger::EntrySink {
     explicit Sink(dispatch::RecordingWriter& to) : writer(to) {}
@@ -459,6 +465,11 @@ void VirtualGrid::happen(const LateNews& news) {
 
 void VirtualGrid::happen(const SnapshotChanges& changing) {
   tell(dispatch::SnapshotChanged{changing.snapshot});
+}
+
+void VirtualGrid::happen(const DrillBegins& beginning) {
+  const auto site = dispatch_.snapshot().fleet.sites.find(sites_[beginning.place].name);
+  if (site) tell(dispatch::SiteDrilled{.site = *site, .lasts = beginning.lasts});
 }
 
 }  // namespace hanse::replay

@@ -141,6 +141,8 @@ class VirtualGrid {
   // Something happens to the grid at a time. Requires: it has not run yet.
   void site_becomes(MonotonicTime at, std::string_view site, Condition condition);
   void snapshot_changes(MonotonicTime at, dispatch::SnapshotRef snapshot);
+  // An operator leaves the site out for so long.
+  void site_drilled(MonotonicTime at, std::string_view site, Duration lasts);
 
   // Writes the run to `out` as `serve --record` writes a live one.
   // Requires: it has not run yet; `out` outlives the run.
@@ -239,9 +241,13 @@ class VirtualGrid {
   struct SnapshotChanges {
     dispatch::SnapshotRef snapshot;
   };
+  struct DrillBegins {
+    Place place = 0;
+    Duration lasts;
+  };
   using Happening = std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays,
                                  GatewayCloses, LimitRings, BatchIsDue, ProbeReturns, WakeUp,
-                                 TurnEnds, LateNews, SiteBecomes, SnapshotChanges>;
+                                 TurnEnds, LateNews, SiteBecomes, SnapshotChanges, DrillBegins>;
 
   void happen(const ClientComes&);
   void happen(const ClientLeaves& leaving);
@@ -257,6 +263,7 @@ class VirtualGrid {
   void happen(const LateNews& news);
   void happen(const SiteBecomes& becoming);
   void happen(const SnapshotChanges& changing);
+  void happen(const DrillBegins& beginning);
 
   void perform(const dispatch::Action& action);
   void open_attempt(const dispatch::OpenAttempt& action);

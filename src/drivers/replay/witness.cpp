@@ -369,7 +369,9 @@ void Witness::nothing_is_left(const Dispatch& dispatch) {
     }
   });
   fleet.sites.for_each([&](SiteId id, const fleet::Site& site) {
-    if (dispatch.attempts_at(id) != 0 || dispatch.health_of(id).trial != fleet::Trial::none) {
+    const auto& health = dispatch.health_of(id);
+    if (dispatch.attempts_at(id) != 0 || health.trial != fleet::Trial::none ||
+        health.slow_start.waiting() != 0) {
       complain(fmt::format("{} has attempts although nothing is under way", site.name));
     }
   });

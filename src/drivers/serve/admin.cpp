@@ -10,6 +10,8 @@
 #include "adapters/api/errors.h"
 #include "adapters/api/request_headers.h"
 #include "adapters/telemetry/record_view.h"
+#include "core/fleet/loss.h"
+#include "drivers/serve/drills.h"
 #include "drivers/serve/kept_records.h"
 #include "drivers/serve/problems.h"
 
@@ -17,6 +19,7 @@ namespace hanse::serve {
 namespace {
 
 constexpr std::size_t kNewestShown = 100;
+constexpr std::string_view kDrills = "/drills";
 
 void reply(http::Exchange& exchange, int status, std::string_view type, std::string_view body) {
   const std::array<http::HeaderLine, 1> headers{{{"content-type", type}}};
@@ -113,11 +116,13 @@ void Admin::on_head(http::Exchange& exchange) {
     problem.message = "the admin listener wants its token: Authorization: Bearer <token>";
     return reply_problem(exchange, problem);
   }
-  if (head.method() != "GET") {
+  const bool has_drills = head.path() == kDrills;
+  const bool changes = head.method() == "POST" || head.method() == "DELETE";
+  if (head.method() != "GET" && !(has_drills && changes)) {
     api::Problem problem;
     problem.kind = api::ProblemKind::method_not_allowed;
-    problem.message = "the admin listener only answers GET";
-    problem.allow = "GET";
+    problem.message = "the admin listener only answers GET; /drills takes POST and DELETE too";
+    problem.allow = has_drills ? "GET, POST, DELETE" : "GET";
     return reply_problem(exchange, problem);
   }
 }
@@ -127,12 +132,14 @@ void Admin::on_request(http::Exchange& exchange) {
   if (path == "/healthz") return reply(exchange, 200, "text/plain", "ok\n");
   if (path == "/readyz") return ready(exchange);
   if (path == "/metrics") return metrics(exchange);
+  if (path == kDrills) return drills(exchange);
   if (path == "/records") return newest_records(exchange);
   constexpr std::string_view kRecords = "/records/";
   if (path.starts_with(kRecords)) {
     return one_record(exchange, path.substr(kRecords.size()), exchange.head().query());
   }
-  not_found(exchange, "there are /healthz, /readyz, /metrics, /records and /records/ID here");
+  not_found(exchange,
+            "there are /healthz, /readyz, /metrics, /drills, /records and /records/ID here");
 }
 
 http::RefusalReply Admin::on_refused(const http::Refusal& refusal, const http::RequestHead* head) {
@@ -167,6 +174,26 @@ void Admin::metrics(http::Exchange& exchange) const {
   std::string body;
   shard_.write_metrics(body);
   reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", body);
+}
+
+void Admin::drills(http::Exchange& exchange) {
+  const fleet::Fleet& fleet = shard_.dispatch().snapshot().fleet;
+  const std::string_view method = exchange.head().method();
+  if (method != "GET") {
+    const bool begins = method == "POST";
+    const auto order = read_drill_order(exchange.body());
+    if (!order) return reply_problem(exchange, api::bad_request(order.error().message));
+    if (begins && order->losses.empty()) {
+      return reply_problem(exchange, api::bad_request("a drill: say what is to be left out"));
+    }
+    auto sites = fleet::sites_lost(fleet, order->losses);
+    if (!sites) return not_found(exchange, sites.error().message);
+    if (order->losses.empty()) sites = BitSet::full(fleet.sites.size());
+    sites->for_each(
+        [&](std::size_t i) { shard_.drill(SiteId(i), begins ? order->lasts : Duration()); });
+  }
+  reply(exchange, 200, "application/json",
+        write_drills(shard_.dispatch(), shard_.loop().now().monotonic));
 }
 
 Result<telemetry::RecordView> Admin::view_of_newest(const RecordRing::Entry& entry) {

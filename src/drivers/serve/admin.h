@@ -1,5 +1,5 @@
 // src/drivers/serve/admin.h
-// The admin listener: health, readiness, metrics and decision records. On a
+// The admin listener: health, readiness, metrics, drills and decision records. On a
 // Unix socket, or on loopback with a token; never for tenants.
 //
 //   GET /healthz          200 while the process runs
@@ -9,6 +9,9 @@
 //   GET /records          the newest records, one line of JSON each
 //   GET /records/ID       one record with all reasons, as JSON; what is no longer
 //                         among the newest is read out of the journal meanwhile
+//   GET /drills           the sites that are left out on purpose, and until when
+//   POST /drills          leaves more of them out, see drills.h; replies as GET
+//   DELETE /drills        ends those named likewise, or all if none is
 //   GET /records/ID?view=text&colour=on&columns=100    the same for people
 #pragma once
 
@@ -46,6 +49,7 @@ class Admin final : public http::Handler {
   [[nodiscard]] bool in_time(const RecordRing::Entry& entry) const;
   [[nodiscard]] bool may(const http::RequestHead& head) const;
   void ready(http::Exchange& exchange) const;
+  void drills(http::Exchange& exchange);
   void metrics(http::Exchange& exchange) const;
   Result<telemetry::RecordView> view_of_newest(const RecordRing::Entry& entry);
   void newest_records(http::Exchange& exchange);

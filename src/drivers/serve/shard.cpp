@@ -130,8 +130,21 @@ void Shard::log_failed_attempt(Session& session, std::string_view site,
   }
 }
 
+void Shard::drill(SiteId site, Duration lasts) {
+  const std::string& name = dispatch_.snapshot().fleet.sites[site].name;
+  if (lasts > Duration()) {
+    log_.warning("a site is left out: a drill",
+                 {telemetry::field::site(name), telemetry::field::duration("lasts", lasts)});
+  } else if (dispatch_.drill_ends(site, loop_.now().monotonic)) {
+    log_.warning("a drill is over", {telemetry::field::site(name)});
+  } else {
+    return;
+  }
+  tell(dispatch::SiteDrilled{.site = site, .lasts = lasts});
+}
+
 void Shard::write_metrics(std::string& out) {
-  metrics_.sample(dispatch_);
+  metrics_.sample(dispatch_, loop_.now().monotonic);
   metrics_.sample_log(log_.dropped());
   process_.sample();
   const journal::Journal& journal = books_->journal();

@@ -88,6 +88,9 @@ class Shard {
   [[nodiscard]] dispatch::Dispatch& dispatch() { return dispatch_; }
   [[nodiscard]] const ledger::JournalId& journal_id() const { return books_->journal().id(); }
   [[nodiscard]] ledger::Currency currency() const { return options_.dispatch.currency; }
+  // Leaves a site of the newest snapshot out for so long; for no time: ends its
+  // drill, if it has one.
+  void drill(SiteId site, Duration lasts);
   // Appends all metrics as Prometheus text.
   void write_metrics(std::string& out);
   [[nodiscard]] const RecordRing& records() const { return records_; }

@@ -79,7 +79,7 @@ class RandomWords {
   template <typename Exclusions>
   void fill(Exclusions& excluded) {
     for (auto left = below(kExclusionsKept + 1); left > 0; --left) {
-      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::withdrawn)});
+      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::drilled)});
     }
   }
 
@@ -154,7 +154,7 @@ class RandomWords {
 
   // Any kind but SnapshotChanged.
   Event event() {
-    switch (below(7)) {
+    switch (below(8)) {
       case 0:
         return Arrived{.request = request(),
                        .key = id<KeyId>(),
@@ -190,6 +190,7 @@ class RandomWords {
                           .billed = usage(),
                           .paused = quantity<Duration>()};
       case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
+      case 6: return SiteDrilled{.site = id<SiteId>(), .lasts = quantity<Duration>()};
       default: return Woke();
     }
   }
