@@ -84,7 +84,10 @@ void Books::tell_keeper() {
 }
 
 Status Books::write(Instant now) {
-  if (Status written = journal_->write(); !written) return written;
+  writing_since_ = now.monotonic;
+  Status written = journal_->write();
+  writing_since_.reset();
+  if (!written) return written;
   if (segment_ != journal_->segment()) {
     segment_ = journal_->segment();
     archive_->segment_begun();
@@ -98,6 +101,10 @@ Status Books::write(Instant now) {
     marks_.push_back(newest_);
   }
   return {};
+}
+
+Duration Books::stands(Instant now) const {
+  return writing_since_ ? elapsed(*writing_since_, now.monotonic) : Duration();
 }
 
 Duration Books::lag(Instant now) const {
@@ -118,6 +125,11 @@ Status Books::may_admit(Instant now) const {
   if (journal_->failed()) {
     return fail({ErrorCode::unavailable, Fault::us, Retry::later,
                  "the journal cannot be written: " + journal_->status().error().message});
+  }
+  if (const Duration standing = stands(now); standing > kStandsMax) {
+    return fail({ErrorCode::unavailable, Fault::us, Retry::later,
+                 fmt::format("the journal's disk stands still: it has not taken a write for {}",
+                             to_string(standing))});
   }
   if (const Duration behind = lag(now); behind > lag_max_) {
     const auto trouble = keeper_->trouble();
