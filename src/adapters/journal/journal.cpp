@@ -43,7 +43,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, JournalOptions option
 }
 
 Status Journal::begin(WallTime now) {
-  auto recovered = recover(disk_, options_.directory, ledger_);
+  auto recovered = recover(disk_, options_.directory, ledger_, options_.known_end);
   if (!recovered) return std::unexpected(std::move(recovered.error()));
   if (auto done = *recovered ? continue_segment(**recovered) : start_first_segment(now); !done) {
     return done;

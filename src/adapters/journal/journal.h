@@ -53,6 +53,8 @@ struct JournalOptions {
   // Called by the flusher's thread after `durable` has risen or a sync has
   // failed, to wake the loop.
   std::function<void()> on_durable{};
+  // What a start must find; see recover().
+  KnownEnd known_end{};
   // Runs what it is given, and may let others append until that is done. When
   // empty, nobody does.
   std::function<void(const std::function<void()>&)> cover{};
@@ -64,7 +66,8 @@ class Journal final : public ledger::EntrySink {
   // which must be new, to where the journal ends, starts the next epoch, ends
   // what a crash left open, and writes that down.
   // Requires: `disk` and `ledger` outlive the journal.
-  // Fails: conflict when another process has it open; broken, naming file and
+  // Fails: conflict when another process has it open, or when it has lost its
+  // end, and then its files are as they were; broken, naming file and
   // offset, when it is damaged; invalid_input for another format version;
   // at_capacity after the last epoch; what the disk reports.
   static Result<std::unique_ptr<Journal>> open(Disk& disk, JournalOptions options,

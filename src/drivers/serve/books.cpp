@@ -41,25 +41,17 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
     to->tell_keeper();
     if (also) also();
   };
-  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now.wall);
-  if (!journal) return std::unexpected(std::move(journal.error()));
-  books->journal_ = *std::move(journal);
   auto database = storage::SqliteBooks::open(options.files.database.string(),
                                              storage::Database::Mode::read_write);
   if (!database) return std::unexpected(std::move(database.error()));
   books->database_ = *std::move(database);
   // Nobody may spend by a journal that has lost its end.
-  const auto known = books->database_->position(books->journal_->id());
-  if (!known) return std::unexpected(known.error());
-  if (*known > books->journal_->written()) {
-    return fail(
-        {ErrorCode::conflict, Fault::us, Retry::no,
-         fmt::format("the books in {} know entry {} of this journal, which ends at {}: it has "
-                     "lost its end. Put the journal's files back; or, to go on from what is "
-                     "left of it, run `hanse books rebuild`",
-                     options.files.database.string(), known->count(),
-                     books->journal_->written().count())});
-  }
+  journal_options.known_end = [&known = *books->database_](const ledger::JournalId& id) {
+    return known.position(id);
+  };
+  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now.wall);
+  if (!journal) return std::unexpected(std::move(journal.error()));
+  books->journal_ = *std::move(journal);
   books->newest_ = {.written = books->journal_->written(), .at = now.monotonic};
   books->keeper_ = std::make_unique<storage::BookKeeper>(
       *books->database_, journal_source(disk, options.files.journal));

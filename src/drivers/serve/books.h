@@ -54,7 +54,8 @@ class Books {
 
   // Opens or makes the journal, recovers, and ends what a crash left open.
   // Requires: `disk` outlives the books.
-  // Fails: conflict when another gateway has it open; broken, naming file and
+  // Fails: conflict when another gateway has it open, or when the books know more
+  // than the journal has; broken, naming file and
   // offset, when it is damaged; what the disk or the database reports.
   static Result<std::unique_ptr<Books>> open(journal::Disk& disk, const BooksOptions& options,
                                              Instant now);
