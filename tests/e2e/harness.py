@@ -335,7 +335,7 @@ class Gateway:
     """`hanse serve` with a configuration."""
 
     def __init__(
-        self, config: pathlib.Path, *options: str, odd: dict[str, int] | None = None, before: tuple[str, ...] = ()
+        self, config: pathlib.Path, *options: str, odd: dict[str, int | str] | None = None, before: tuple[str, ...] = ()
     ) -> None:
         import layout
 

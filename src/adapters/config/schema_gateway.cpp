@@ -265,10 +265,10 @@ constexpr auto kKeys = std::to_array<Key>({
      .meaning = "At most so long until what was written is forced to disk."},
     {.path = "ledger.lag_max",
      .type = Type::duration,
-     .fallback = "60s",
+     .fallback = "15m",
      .least = kSecond,
      .most = 30 * kDay,
-     .example = "\"10m\"",
+     .example = "\"1h\"",
      .meaning = "When the books are further behind the journal, new requests are refused until "
                 "they have caught up."},
     {.path = "ledger.segment_bytes",

@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "adapters/http/deputy.h"
 #include "adapters/http/head_reader.h"
 #include "adapters/http/resolver.h"
 #include "adapters/http/timer_wheel.h"
@@ -181,6 +182,7 @@ Loop::Loop(LoopOptions options)
 }
 
 Loop::~Loop() {
+  deputy_.reset();
   resolver_.reset();
   for (const auto& [signal, callback] : reactor_->signals) {
     std::signal(signal, SIG_DFL);
@@ -201,8 +203,10 @@ Instant Loop::read_clock() {
 void Loop::raise_wall(WallTime least) { now_.wall = std::max(now_.wall, least); }
 
 void Loop::run() {
+  running_ = true;
   while (!reactor_->stopped) turn();
   reactor_->stopped = false;
+  running_ = false;
 }
 
 bool Loop::run_until(const std::function<bool()>& done, Duration limit) {
@@ -232,6 +236,18 @@ void Loop::post(std::function<void()> task) {
     reactor_->posted.push_back(std::move(task));
   }
   if (first) reactor_->ring();
+}
+
+void Loop::stand_aside(const std::function<void()>& work) {
+  if (!running_) return work();
+  if (deputy_ == nullptr) {
+    const auto turn_of_deputy = [this] {
+      if (!reactor_->stopped) turn();
+      return !reactor_->stopped;
+    };
+    deputy_ = std::make_unique<Deputy>(turn_of_deputy, [this] { reactor_->ring(); });
+  }
+  deputy_->cover(work);
 }
 
 void Loop::set_turn_end(std::function<void()> hook) { turn_end_ = std::move(hook); }

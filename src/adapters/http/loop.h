@@ -7,7 +7,8 @@
 // hook and only then releases what waited for it, so that many decisions share one write and none
 // waits long. The loop never blocks before the hook has run.
 //
-// Everything but post() and stop() belongs to the thread that calls run().
+// Everything but post() and stop() belongs to the thread that calls run(), or,
+// while that one stands aside, to the one that runs turns in its place.
 // Objects made for a loop (timers, watches, servers, pools) go before it does.
 #pragma once
 
@@ -23,6 +24,7 @@
 
 namespace hanse::http {
 
+class Deputy;
 class HeadPool;
 class Loop;
 class Resolver;
@@ -151,6 +153,11 @@ class Loop {
   // Called after each turn that ran anything, before the loop may block.
   void set_turn_end(std::function<void()> hook);
 
+  // Runs `work`, which may stand still in a system call. When it does, another
+  // thread runs turns, hook and all, until it comes back (deputy.h).
+  // Requires: called by the turn-end hook, but not in one of those turns.
+  void stand_aside(const std::function<void()>& work);
+
   // Both clocks, read once per turn; the wall clock never goes backwards.
   // The monotonic clock counts from the first loop of this process.
   [[nodiscard]] Instant now() const { return now_; }
@@ -202,6 +209,8 @@ class Loop {
   std::function<void()> turn_end_;
   Instant now_;
   Counters counters_;
+  bool running_ = false;
+  std::unique_ptr<Deputy> deputy_;  // once somebody has stood aside
 };
 
 }  // namespace hanse::http

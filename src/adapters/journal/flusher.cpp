@@ -6,6 +6,16 @@
 #include <utility>
 
 namespace hanse::journal {
+namespace {
+
+// A sync that takes longer than this is no ordinary one.
+constexpr Duration kStandsAfter = milliseconds(100);
+
+std::int64_t steady_nanoseconds() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
 
 Flusher::Flusher(Disk& disk, std::string directory, Duration interval,
                  std::function<void()> on_change)
@@ -52,6 +62,11 @@ Status Flusher::status() const {
   return status_;
 }
 
+bool Flusher::stands() const {
+  const std::int64_t since = syncing_since_.load();
+  return since != 0 && steady_nanoseconds() - since > kStandsAfter.count();
+}
+
 Status Flusher::wait_until_durable() {
   std::unique_lock lock(mutex_);
   hurry_ = true;
@@ -78,7 +93,9 @@ void Flusher::run() {
     const std::size_t segments = segments_.size();
     const bool directory = std::exchange(directory_changed_, false);
     lock.unlock();
+    syncing_since_.store(steady_nanoseconds());
     Status done = sync(segments, directory);
+    syncing_since_.store(0);
     lock.lock();
     if (done) {
       segments_.erase(segments_.begin(),

@@ -48,6 +48,9 @@ class Flusher {
   [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
   [[nodiscard]] Status status() const;
 
+  // Whether the disk has taken unusually long over the sync that is under way.
+  [[nodiscard]] bool stands() const;
+
   // Waits until everything written is durable. Not for the loop.
   Status wait_until_durable();
 
@@ -69,6 +72,7 @@ class Flusher {
   std::atomic<std::int64_t> durable_{0};
   std::atomic<std::uint64_t> syncs_{0};
   std::atomic<bool> idle_{false};
+  std::atomic<std::int64_t> syncing_since_{0};  // nanoseconds of the steady clock; or 0
   std::atomic<bool> failed_{false};
 
   mutable std::mutex mutex_;

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, JournalOptions option
 }
 
 Status Journal::begin(WallTime now) {
-  auto recovered = recover(disk_, options_.directory, ledger_);
+  auto recovered = recover(disk_, options_.directory, ledger_, options_.known_end);
   if (!recovered) return std::unexpected(std::move(recovered.error()));
   if (auto done = *recovered ? continue_segment(**recovered) : start_first_segment(now); !done) {
     return done;
@@ -193,7 +193,7 @@ void Journal::make_room() {
   const bool long_payloads = payload_buffer_.size() > kBufferBytesFull;
   const std::size_t body = buffered_ - block_begin_;
   if (block_open_ && (long_payloads || body > kBlockBodyBytesFull)) finish_block();
-  if (!block_open_ && (long_payloads || buffered_ > kBufferBytesFull)) {
+  if (!block_open_ && !writing_ && (long_payloads || buffered_ > kBufferBytesFull)) {
     // A failure is kept for the next `write`.
     (void)stop(write_buffers());
   }
@@ -226,22 +226,30 @@ void Journal::finish_block() {
 }
 
 Status Journal::write() {
+  HANSE_CHECK(!writing_);
   if (failed()) return status();
   finish_block();
-  if (auto done = stop(write_buffers()); !done) return done;
-  const bool full = entries_bytes_ >= options_.segment_bytes ||
-                    payload_bytes_ >= options_.payload_segment_bytes ||
-                    elapsed(segment_.begun_at, ledger_.last_at()) >= options_.segment_time;
-  // A seal says what the ledger says, so the two must stand at the same entry.
-  if (full && ledger_.position() == appended_ && entries_bytes_ >= leave_at_) {
-    return stop(leave_segment());
-  }
+  take_out();
+  if (auto done = stop(put_out_covered()); !done) return done;
+  if (may_leave_segment()) return stop(leave_segment());
   if (entries_bytes_ >= 3 * options_.segment_bytes) {
     return stop(internal_error(
         fmt::format("the ledger stands at entry {} and the journal at {}: one of them missed some",
                     ledger_.position().count(), appended_.count())));
   }
   return {};
+}
+
+bool Journal::may_leave_segment() const {
+  const bool full = entries_bytes_ >= options_.segment_bytes ||
+                    payload_bytes_ >= options_.payload_segment_bytes ||
+                    elapsed(segment_.begun_at, ledger_.last_at()) >= options_.segment_time;
+  if (!full || entries_bytes_ < leave_at_) return false;
+  // Files are made in place, so not now, unless it is long overdue.
+  if (flusher_.stands() && entries_bytes_ < 2 * options_.segment_bytes) return false;
+  // What was appended during the write still belongs to this segment; and a seal
+  // says what the ledger says, so the two must stand at the same entry.
+  return buffered_ == 0 && ledger_.position() == appended_;
 }
 
 Status Journal::leave_segment() {
@@ -265,21 +273,41 @@ Status Journal::leave_segment() {
   return write_buffers();
 }
 
-// Payloads first: an entry never speaks of one that is not there.
 Status Journal::write_buffers() {
-  if (!payload_buffer_.empty()) {
-    if (auto done = append_all(*payloads_, payload_buffer_); !done) return done;
-    payload_bytes_ += payload_buffer_.size();
-    bytes_written_ += payload_buffer_.size();
-    payload_buffer_.clear();
-  }
-  if (buffered_ == 0) return {};
-  if (auto done = append_all(*entries_, std::span(buffer_).first(buffered_)); !done) return done;
-  entries_bytes_ += buffered_;
-  bytes_written_ += buffered_;
-  buffered_ = 0;
-  written_.store(finished_.count(), std::memory_order_release);
-  flusher_.written(finished_);
+  take_out();
+  return put_out();
+}
+
+// Requires: no block is open.
+void Journal::take_out() {
+  outgoing_.blocks.swap(buffer_);
+  outgoing_.block_bytes = std::exchange(buffered_, 0);
+  outgoing_.payloads.swap(payload_buffer_);
+  outgoing_.last = finished_;
+  payload_bytes_ += outgoing_.payloads.size();
+  entries_bytes_ += outgoing_.block_bytes;
+}
+
+Status Journal::put_out_covered() {
+  if (!options_.cover || outgoing_.block_bytes == 0) return put_out();
+  Status done;
+  writing_ = true;
+  options_.cover([this, &done] { done = put_out(); });
+  writing_ = false;
+  return done;
+}
+
+// Payloads first: an entry never speaks of one that is not there.
+Status Journal::put_out() {
+  if (auto done = append_all(*payloads_, outgoing_.payloads); !done) return done;
+  bytes_written_ += outgoing_.payloads.size();
+  outgoing_.payloads.clear();
+  if (outgoing_.block_bytes == 0) return {};
+  const auto blocks = std::span(outgoing_.blocks).first(outgoing_.block_bytes);
+  if (auto done = append_all(*entries_, blocks); !done) return done;
+  bytes_written_ += outgoing_.block_bytes;
+  written_.store(outgoing_.last.count(), std::memory_order_release);
+  flusher_.written(outgoing_.last);
   return {};
 }
 
@@ -300,6 +328,7 @@ Status Journal::stop(Status failure) {
   buffered_ = 0;
   block_open_ = false;
   payload_buffer_.clear();
+  outgoing_.payloads.clear();
   return failure;
 }
 

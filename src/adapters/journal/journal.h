@@ -12,8 +12,12 @@
 // `write` goes on failing, and admission has to stop until somebody has seen to
 // the disk and started again.
 //
-// One thread appends and writes; `written`, `durable` and `failed` may be read
-// by any. Allocates only while its buffers grow to their largest use.
+// A disk may stand still. `cover` is then the way for others to go on: while a
+// write is under way they may append, though not write; what they append goes
+// out with the next.
+//
+// One thread at a time appends and writes; `written`, `durable` and `failed` may
+// be read by any. Allocates only while its buffers grow to their largest use.
 #pragma once
 
 #include <array>
@@ -49,6 +53,11 @@ struct JournalOptions {
   // Called by the flusher's thread after `durable` has risen or a sync has
   // failed, to wake the loop.
   std::function<void()> on_durable{};
+  // What a start must find; see recover().
+  KnownEnd known_end{};
+  // Runs what it is given, and may let others append until that is done. When
+  // empty, nobody does.
+  std::function<void(const std::function<void()>&)> cover{};
 };
 
 class Journal final : public ledger::EntrySink {
@@ -57,7 +66,8 @@ class Journal final : public ledger::EntrySink {
   // which must be new, to where the journal ends, starts the next epoch, ends
   // what a crash left open, and writes that down.
   // Requires: `disk` and `ledger` outlive the journal.
-  // Fails: conflict when another process has it open; broken, naming file and
+  // Fails: conflict when another process has it open, or when it has lost its
+  // end, and then its files are as they were; broken, naming file and
   // offset, when it is damaged; invalid_input for another format version;
   // at_capacity after the last epoch; what the disk reports.
   static Result<std::unique_ptr<Journal>> open(Disk& disk, JournalOptions options,
@@ -77,6 +87,7 @@ class Journal final : public ledger::EntrySink {
 
   // Hands everything appended to the operating system; nothing to do is fine.
   // Leaves a full segment for a new one, which begins with a seal.
+  // Requires: no other write is under way.
   Status write();
 
   // --- State. ---
@@ -94,7 +105,7 @@ class Journal final : public ledger::EntrySink {
   // The segment that is being written.
   [[nodiscard]] SegmentNumber segment() const { return segment_.number; }
   [[nodiscard]] const RecoveryReport& recovery() const { return recovery_; }
-  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
+  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_.load(); }
 
   // Writes and syncs everything and notes that it did, so that the next start
   // knows the end to be whole. Nothing may be appended afterwards.
@@ -116,6 +127,10 @@ class Journal final : public ledger::EntrySink {
   void begin_block();
   void finish_block();
   Status write_buffers();
+  void take_out();
+  Status put_out();
+  Status put_out_covered();
+  [[nodiscard]] bool may_leave_segment() const;
   Status append_all(AppendFile& file, std::span<const std::uint8_t> bytes);
   Status stop(Status failure);
   std::array<std::uint8_t, 16> draw_salt();
@@ -144,13 +159,22 @@ class Journal final : public ledger::EntrySink {
   bool block_open_ = false;
   BlockHeader block_;
   std::vector<std::uint8_t> payload_buffer_;
+  // What is being written, apart from what is appended meanwhile.
+  struct Outgoing {
+    std::vector<std::uint8_t> blocks;
+    std::size_t block_bytes = 0;
+    std::vector<std::uint8_t> payloads;
+    ledger::Position last;
+  };
+  Outgoing outgoing_;
+  bool writing_ = false;
 
   ledger::Position appended_;
   ledger::Position finished_;  // the last entry in a finished block
   std::atomic<std::int64_t> written_{0};
   std::atomic<bool> failed_{false};
   Status status_;
-  std::uint64_t bytes_written_ = 0;
+  std::atomic<std::uint64_t> bytes_written_{0};
 
   std::array<std::uint8_t, 4096> salts_{};
   std::size_t salts_used_ = 4096;

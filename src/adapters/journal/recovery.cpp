@@ -65,8 +65,8 @@ Result<bool> continues(Disk& disk, const std::string& directory, SegmentNumber n
 
 class Recovery {
  public:
-  Recovery(Disk& disk, const std::string& directory, ledger::Ledger& ledger)
-      : disk_(disk), directory_(directory), ledger_(ledger) {}
+  Recovery(Disk& disk, const std::string& directory, ledger::Ledger& ledger, const KnownEnd& known)
+      : disk_(disk), directory_(directory), ledger_(ledger), known_(known) {}
 
   Result<std::optional<Recovered>> run() {
     auto numbers = list_segments(disk_, directory_);
@@ -152,7 +152,21 @@ class Recovery {
       if (before->damage()) return cut(*before, *before->damage(), it + 1);
       remember(*before);
     }
-    return {};
+    return check_known_end(*before, before->path());
+  }
+
+  // What the books know has been on the disk, so no crash has taken it; and
+  // other entries must never stand under its numbers.
+  Status check_known_end(const SegmentReader& reader, const std::string& where) const {
+    if (!known_) return {};
+    const auto known = known_(reader.header().journal);
+    if (!known) return std::unexpected(known.error());
+    if (*known <= reader.last()) return {};
+    return fail({ErrorCode::conflict, Fault::us, Retry::no,
+                 fmt::format("the books know entry {} of this journal, which ends at {} ({}): it "
+                             "has lost its end. Put the journal's files back; or, to go on from "
+                             "what is left of it, run `hanse books rebuild`",
+                             known->count(), reader.last().count(), where)});
   }
 
   Status read_segment(SegmentReader& reader) {
@@ -209,6 +223,7 @@ class Recovery {
         return broken(where + ", and sound blocks follow: this is damage, not the end of a crash");
       }
     }
+    if (auto known = check_known_end(reader, where); !known) return known;
     RecoveryReport& report = recovered_.report;
     report.cut = where;
     for (auto it = later; it != numbers_.end(); ++it) {
@@ -240,6 +255,7 @@ class Recovery {
   Disk& disk_;
   const std::string& directory_;
   ledger::Ledger& ledger_;
+  const KnownEnd& known_;
   std::vector<SegmentNumber> numbers_;
   Recovered recovered_;
   std::uint64_t payload_end_ = kPayloadFileHeaderBytes;
@@ -250,8 +266,8 @@ class Recovery {
 }  // namespace
 
 Result<std::optional<Recovered>> recover(Disk& disk, const std::string& directory,
-                                         ledger::Ledger& ledger) {
-  return Recovery(disk, directory, ledger).run();
+                                         ledger::Ledger& ledger, const KnownEnd& known) {
+  return Recovery(disk, directory, ledger, known).run();
 }
 
 Result<SegmentNumber> last_segment_to_begin_at(Disk& disk, const std::string& directory,

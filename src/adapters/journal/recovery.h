@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -39,12 +40,17 @@ struct Recovered {
   RecoveryReport report;
 };
 
+// How far the books know a journal; zero when they do not. They know only what
+// has reached the disk.
+using KnownEnd = std::function<Result<ledger::Position>(const ledger::JournalId&)>;
+
 // Applies the journal in `directory` to `ledger`, which must be new, and cuts
 // off what a crash left half written. Nothing when there is no journal yet.
 // Fails: broken, naming file and offset, for damage that no crash explains, and
-// for entries that the ledger refuses.
+// for entries that the ledger refuses; conflict when the journal ends before
+// what is `known` of it, and then nothing has been cut.
 Result<std::optional<Recovered>> recover(Disk& disk, const std::string& directory,
-                                         ledger::Ledger& ledger);
+                                         ledger::Ledger& ledger, const KnownEnd& known = {});
 
 // The last segment up to `at_most` at which a ledger can begin: it is the
 // first, or it begins with a whole seal. `numbers` rise without gaps.

@@ -41,25 +41,17 @@ Result<std::unique_ptr<Books>> Books::open(journal::Disk& disk, const BooksOptio
     to->tell_keeper();
     if (also) also();
   };
-  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now.wall);
-  if (!journal) return std::unexpected(std::move(journal.error()));
-  books->journal_ = *std::move(journal);
   auto database = storage::SqliteBooks::open(options.files.database.string(),
                                              storage::Database::Mode::read_write);
   if (!database) return std::unexpected(std::move(database.error()));
   books->database_ = *std::move(database);
   // Nobody may spend by a journal that has lost its end.
-  const auto known = books->database_->position(books->journal_->id());
-  if (!known) return std::unexpected(known.error());
-  if (*known > books->journal_->written()) {
-    return fail(
-        {ErrorCode::conflict, Fault::us, Retry::no,
-         fmt::format("the books in {} know entry {} of this journal, which ends at {}: it has "
-                     "lost its end. Put the journal's files back; or, to go on from what is "
-                     "left of it, run `hanse books rebuild`",
-                     options.files.database.string(), known->count(),
-                     books->journal_->written().count())});
-  }
+  journal_options.known_end = [&known = *books->database_](const ledger::JournalId& id) {
+    return known.position(id);
+  };
+  auto journal = journal::Journal::open(disk, std::move(journal_options), books->ledger_, now.wall);
+  if (!journal) return std::unexpected(std::move(journal.error()));
+  books->journal_ = *std::move(journal);
   books->newest_ = {.written = books->journal_->written(), .at = now.monotonic};
   books->keeper_ = std::make_unique<storage::BookKeeper>(
       *books->database_, journal_source(disk, options.files.journal));
@@ -84,7 +76,10 @@ void Books::tell_keeper() {
 }
 
 Status Books::write(Instant now) {
-  if (Status written = journal_->write(); !written) return written;
+  writing_since_ = now.monotonic;
+  Status written = journal_->write();
+  writing_since_.reset();
+  if (!written) return written;
   if (segment_ != journal_->segment()) {
     segment_ = journal_->segment();
     archive_->segment_begun();
@@ -98,6 +93,10 @@ Status Books::write(Instant now) {
     marks_.push_back(newest_);
   }
   return {};
+}
+
+Duration Books::stands(Instant now) const {
+  return writing_since_ ? elapsed(*writing_since_, now.monotonic) : Duration();
 }
 
 Duration Books::lag(Instant now) const {
@@ -118,6 +117,11 @@ Status Books::may_admit(Instant now) const {
   if (journal_->failed()) {
     return fail({ErrorCode::unavailable, Fault::us, Retry::later,
                  "the journal cannot be written: " + journal_->status().error().message});
+  }
+  if (const Duration standing = stands(now); standing > kStandsMax) {
+    return fail({ErrorCode::unavailable, Fault::us, Retry::later,
+                 fmt::format("the journal's disk stands still: it has not taken a write for {}",
+                             to_string(standing))});
   }
   if (const Duration behind = lag(now); behind > lag_max_) {
     const auto trouble = keeper_->trouble();

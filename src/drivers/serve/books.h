@@ -3,9 +3,9 @@
 // left it, the treasurer who grants from it, the thread that keeps the books
 // behind the journal, and the archive of the records beside it.
 //
-// Admission asks may_admit(): a disk that fails stops it at once, books that
-// fall behind stop it when they are further behind than allowed. Requests
-// that were admitted never wait for the books.
+// Admission asks may_admit(): a disk that fails stops it at once, one that stands
+// still soon, books that fall behind when they are further behind than allowed.
+// Requests that were admitted never wait for the books.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "adapters/journal/disk.h"
@@ -48,9 +49,13 @@ struct BooksOptions {
 
 class Books {
  public:
+  // A write of the journal that takes longer stops admission.
+  static constexpr Duration kStandsMax = seconds(1);
+
   // Opens or makes the journal, recovers, and ends what a crash left open.
   // Requires: `disk` outlives the books.
-  // Fails: conflict when another gateway has it open; broken, naming file and
+  // Fails: conflict when another gateway has it open, or when the books know more
+  // than the journal has; broken, naming file and
   // offset, when it is damaged; what the disk or the database reports.
   static Result<std::unique_ptr<Books>> open(journal::Disk& disk, const BooksOptions& options,
                                              Instant now);
@@ -63,8 +68,11 @@ class Books {
   // Collects an entry that the ledger has applied; `payload` may be empty.
   void append(const ledger::Entry& entry, std::string_view payload = {});
   // Writes what was collected; when it returns well, a killed process has
-  // lost nothing.
+  // lost nothing. Under the journal's `cover` everything else here may be called
+  // meanwhile, but not this.
   Status write(Instant now);
+  // How long the write that is under way has stood; zero when there is none.
+  [[nodiscard]] Duration stands(Instant now) const;
   // What survives a loss of power too: the journal's on_durable tells when it
   // has risen.
   [[nodiscard]] ledger::Position durable() const { return journal_->durable(); }
@@ -103,7 +111,8 @@ class Books {
   std::unique_ptr<journal::Journal> journal_;
   std::atomic<bool> may_tell_{false};  // journal and keeper are both there
   std::deque<Mark> marks_;
-  Mark newest_;                     // of the last write, which need not be among them
+  Mark newest_;  // of the last write, which need not be among them
+  std::optional<MonotonicTime> writing_since_;
   journal::SegmentNumber segment_;  // the last one that the archive was told of
   std::unique_ptr<RecordArchive> archive_;
 };

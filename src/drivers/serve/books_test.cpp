@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -36,6 +37,10 @@ class BooksTest : public ::testing::Test {
     BooksOptions options;
     options.files = books_files(folder_);
     options.journal.flush_interval = Duration(0);
+    options.journal.cover = [this](const std::function<void()>& work) {
+      if (meanwhile_) meanwhile_();
+      work();
+    };
     options.lag_max = seconds(60);
     options.now = [] { return WallTime(1); };
     books_ = Books::open(disk_, options, now).value();
@@ -61,10 +66,29 @@ class BooksTest : public ::testing::Test {
   }
 
   journal::testing::FaultyDisk disk_;
+  std::function<void()> meanwhile_;  // a write is under way
   const std::string folder_;
   std::unique_ptr<Books> books_;
   std::int64_t sequence_ = 0;
 };
+
+// A disk that stands still while it is written to.
+TEST_F(BooksTest, ADiskThatStandsStillStopsAdmissionUntilItGoesOn) {
+  EXPECT_EQ(books_->stands(at(seconds(9))), Duration());
+  int asked = 0;
+  meanwhile_ = [&] {
+    ++asked;
+    EXPECT_EQ(books_->stands(at(seconds(12))), seconds(2));
+    EXPECT_TRUE(books_->may_admit(at(seconds(11))));
+    const Status refused = books_->may_admit(at(seconds(12)));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("stands still"), std::string::npos);
+  };
+  refuse_request(at(seconds(10)));
+  meanwhile_ = {};
+  EXPECT_EQ(asked, 1);
+  EXPECT_TRUE(books_->may_admit(at(seconds(12))));
+}
 
 TEST_F(BooksTest, WhatWasWrittenLastIsBehindThoughNothingFollowsIt) {
   refuse_request(at(seconds(1)));

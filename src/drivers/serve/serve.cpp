@@ -263,6 +263,7 @@ class Process {
         });
       };
     }
+    options.journal.cover = [this](const std::function<void()>& work) { loop_.stand_aside(work); };
     options.lag_max = configuration.ledger.lag_max;
     const Status made = make_data_dir(configuration.gateway.data_dir);
     if (!made) return std::unexpected(made.error());

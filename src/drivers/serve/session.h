@@ -73,6 +73,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void drop();
 
   [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
+  [[nodiscard]] bool has_client() const { return exchange_ != nullptr; }
   [[nodiscard]] bool busy() const { return exchange_ != nullptr || call_.active() || in_dispatch_; }
   [[nodiscard]] const dispatch::RecordExtras& extras() const { return admission_.extras; }
   [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return admission_.setting; }

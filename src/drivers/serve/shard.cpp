@@ -1,5 +1,7 @@
 #include "drivers/serve/shard.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +15,18 @@ namespace {
 constexpr std::size_t kSpareRequestsMax = 64;
 
 constexpr std::size_t kRecordsKept = 16'384;
+
+// How long those wait for the journal who have not been billed for anything
+// that they have not got.
+constexpr Duration kStandingMax = seconds(10);
+
+// Whose action it is, if nothing is owed for what has not left yet.
+std::optional<dispatch::RequestRef> may_be_given_up(const dispatch::Action& action) {
+  if (const auto* open = std::get_if<dispatch::OpenAttempt>(&action)) return open->request;
+  if (const auto* release = std::get_if<dispatch::Release>(&action)) return release->request;
+  if (const auto* refuse = std::get_if<dispatch::Refuse>(&action)) return refuse->request;
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -38,6 +52,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
         tell(dispatch::SiteReported{
             .site = site, .finding = healthy ? fleet::Finding::answers : fleet::Finding::fails});
       }),
+      patience_(loop, [this] { patience_ran_out(); }),
       wake_(loop, [this] { tell(dispatch::Woke{}); }) {
   if (recorder_ != nullptr) recorder_->use(*setting_);
   loop_.set_turn_end([this] { turn_end(); });
@@ -201,26 +216,81 @@ bool Shard::perform_at_once(const dispatch::Action& action) {
 }
 
 void Shard::turn_end() {
+  if (writing_) return disk_stands();
   // What is performed may tell dispatch more; an engine that cannot be asked
   // at all fails over in the same turn. Each round ends an attempt or a
   // request, so the rounds are bounded.
   while (!waiting_.empty()) {
-    if (const Status written = books_->write(loop_.now()); !written)
-      return journal_failed(written.error());
+    // What is decided while the disk stands still needs a write of its own.
     performing_.swap(waiting_);
-    for (const dispatch::Action& action : performing_) {
-      if (may_leave_now(action)) {
-        perform(action);
-      } else {
-        unsafe_.push_back({.position = books_->journal().written(), .action = action});
-      }
-    }
-    performing_.clear();
+    writing_ = true;
+    const Status written = books_->write(loop_.now());
+    writing_ = false;
+    if (!written) return journal_failed(written.error());
+    perform_what_was_written();
   }
   if (recorder_ == nullptr) return;
   if (const Status written = recorder_->flush(); !written) {
     log_.error("the recording stops here", {telemetry::field::detail(written.error().message)});
   }
+}
+
+void Shard::perform_what_was_written() {
+  patience_.cancel();
+  if (std::exchange(disk_told_, false)) log_.warning("the journal's disk goes on");
+  for (const dispatch::Action& action : performing_) {
+    if (may_leave_now(action)) {
+      perform(action);
+    } else {
+      unsafe_.push_back({.position = books_->journal().written(), .action = action});
+    }
+  }
+  performing_.clear();
+}
+
+// A turn while a write stands. Streams go on to their marks, and everything that
+// depends on an entry waits.
+void Shard::disk_stands() {
+  // Whom nobody waits for any more need not go on for as long as that takes.
+  for (const dispatch::Action& action : waiting_) {
+    const auto* cancel = std::get_if<dispatch::CancelAttempt>(&action);
+    Session* session = cancel != nullptr ? find(cancel->request) : nullptr;
+    if (session != nullptr && !session->has_client()) session->cancel_attempt();
+  }
+  if (!patience_.armed()) patience_.arm_in(Books::kStandsMax);
+}
+
+void Shard::patience_ran_out() {
+  if (!writing_) return;
+  if (!std::exchange(disk_told_, true)) {
+    log_.error("the journal's disk stands still; what depends on it waits, nothing is admitted");
+  }
+  if (books_->stands(loop_.now()) >= kStandingMax) give_up_waiting();
+  patience_.arm_in(Books::kStandsMax);
+}
+
+void Shard::give_up_waiting() {
+  std::vector<Session*> waiting;
+  for (const auto* actions : {&performing_, &waiting_}) {
+    for (const dispatch::Action& action : *actions) {
+      const auto request = may_be_given_up(action);
+      Session* session = request && !end_waits(*request) ? find(*request) : nullptr;
+      if (session != nullptr && session->has_client()) waiting.push_back(session);
+    }
+  }
+  for (Session* session : waiting) {
+    session->stop(api::ProblemKind::overloaded,
+                  "this gateway's disk does not answer, and nothing is sent that is not booked");
+  }
+}
+
+// Whether its answer is whole, and paid for.
+bool Shard::end_waits(dispatch::RequestRef request) const {
+  const auto ends = [&](const dispatch::Action& action) {
+    const auto* finish = std::get_if<dispatch::Finish>(&action);
+    return finish != nullptr && finish->request == request;
+  };
+  return std::ranges::any_of(performing_, ends) || std::ranges::any_of(waiting_, ends);
 }
 
 bool Shard::may_leave_now(const dispatch::Action& action) const {
@@ -244,6 +314,7 @@ void Shard::journal_failed(const Error& error) {
   // final for this process. Clients are told, engines are freed, and what was
   // in doubt is settled by the recovery of the next start.
   waiting_.clear();
+  performing_.clear();
   unsafe_.clear();
   if (!std::exchange(broken_, true)) {
     log_.error("the journal cannot be written; nothing is admitted until a restart",

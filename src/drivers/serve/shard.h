@@ -109,6 +109,11 @@ class Shard {
   [[nodiscard]] bool may_leave_now(const dispatch::Action& action) const;
   void perform(const dispatch::Action& action);
   void turn_end();
+  void perform_what_was_written();
+  void disk_stands();
+  void patience_ran_out();
+  void give_up_waiting();
+  [[nodiscard]] bool end_waits(dispatch::RequestRef request) const;
   void stop_sessions(api::ProblemKind kind, std::string_view why);
   void journal_failed(const Error& error);
   void trace_opening(dispatch::RequestRef request, std::size_t attempt) const;
@@ -141,12 +146,15 @@ class Shard {
     dispatch::Action action;
   };
   std::deque<Unsafe> unsafe_;
-  bool broken_ = false;  // the journal has failed
+  bool broken_ = false;   // the journal has failed
+  bool writing_ = false;  // the journal is being written, perhaps for long
   std::string spare_text_;
   std::vector<std::unique_ptr<engines::UpstreamRequest>> spare_requests_;
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   Prober prober_;
+  bool disk_told_ = false;  // that it stands still
+  http::Timer patience_;    // with a disk that does not take what is written
   http::Timer wake_;
 };
 
