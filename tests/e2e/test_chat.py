@@ -157,7 +157,7 @@ def test_an_answer_keeps_to_a_schema(client: openai.OpenAI) -> None:
 
 def test_log_probabilities_pass_through(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
-        model=MODEL, messages=SAY_HI, max_tokens=2, logprobs=True, top_logprobs=2
+        model=MODEL, messages=SAY_HI, max_tokens=2, temperature=0, logprobs=True, top_logprobs=2
     )
     content = answer.choices[0].logprobs.content  # type: ignore[union-attr]
     assert content and len(content) == 2 and len(content[0].top_logprobs) == 2
