@@ -409,5 +409,136 @@ RC_GTEST_PROP(Answer, WhatIsEmittedAlwaysObeysTheGrammar, ()) {
   }
 }
 
+// --- Over several attempts ---------------------------------------------------
+
+Answer kept(Dialect dialect = Dialect::chat, std::int32_t choices = 1) {
+  return Answer(dialect, choices, 1, Keep::transcript);
+}
+
+TEST(Answer, NothingDeliveredIsNothingToGoOnWith) {
+  Answer answer = kept();
+  EXPECT_EQ(answer.resumable(), Resumable::no);
+  answer.take(role());
+  EXPECT_EQ(answer.resumable(), Resumable::no);
+  answer.take(text("a"));
+  EXPECT_EQ(answer.resumable(), Resumable::by_continuing);
+}
+
+TEST(Answer, WhatIsNotKeptCannotBeGoneOnWith) {
+  Answer answer = chat();
+  answer.take(text("a"));
+  EXPECT_EQ(answer.resumable(), Resumable::no);
+}
+
+TEST(Answer, ACompletionGoesOnAtAnyEngine) {
+  Answer answer = kept(Dialect::completion);
+  answer.take(text("a"));
+  EXPECT_EQ(answer.resumable(), Resumable::by_appending);
+}
+
+TEST(Answer, SeveralChoicesAndToolCallsCanOnlyBeRepeated) {
+  Answer two = kept(Dialect::chat, 2);
+  two.take(text("a"));
+  EXPECT_EQ(two.resumable(), Resumable::by_repeating);
+
+  Answer calling = kept();
+  Delta call = text("");
+  call.tool_calls = R"([{"index":0,"function":{"name":"look"}}])";
+  calling.take(call);
+  EXPECT_EQ(calling.resumable(), Resumable::by_repeating);
+}
+
+TEST(Answer, AContinuedAnswerHasOneRoleAndOneFinish) {
+  Answer answer = kept();
+  answer.take(text("Once "));
+  answer.next_attempt(TakeUp::continued);
+  EXPECT_EQ(answer.text_so_far(), "Once ");
+  Delta again = text("upon");
+  again.has_role = true;
+  EXPECT_EQ(answer.take(again), (Emission{.forward = true, .drop_role = true}));
+  EXPECT_FALSE(answer.complete());
+  answer.take(finish(Finish::stop));
+  EXPECT_TRUE(answer.complete());
+}
+
+// The second engine reads 30 prompt tokens and the 2 of the answer so far: that
+// is its due and the grid's cost. The tenant pays 30 and 5.
+TEST(Answer, TheTenantPaysForOneAnswerAndEachSiteIsOwedForWhatItDid) {
+  Answer answer = kept();
+  answer.take(text("a"));
+  answer.take(text("b"));
+  EXPECT_EQ(answer.usage(Tokens(28)).tokens[TokenKind::output], Tokens(2));
+  answer.next_attempt(TakeUp::continued);
+  for (const char* token : {"c", "d", "e"}) answer.take(text(token));
+  answer.take(finish(Finish::stop));
+  answer.take(report(32, 3));
+  EXPECT_EQ(answer.usage(Tokens(28)).tokens[TokenKind::prompt], Tokens(32));
+  EXPECT_EQ(answer.usage(Tokens(28)).tokens[TokenKind::output], Tokens(3));
+  const Usage billed = answer.billed(Tokens(28));
+  EXPECT_EQ(billed.tokens[TokenKind::prompt], Tokens(30));
+  EXPECT_EQ(billed.tokens[TokenKind::output], Tokens(5));
+  EXPECT_TRUE(billed.estimated);
+}
+
+TEST(Answer, WhatTheCacheHadIsTakenOffLast) {
+  Answer answer = kept();
+  answer.take(text("a"));
+  answer.take(text("b"));
+  answer.next_attempt(TakeUp::continued);
+  Delta cached = report(1, 1);
+  cached.usage->tokens[TokenKind::cached_read] = Tokens(31);
+  answer.take(text("c"));
+  answer.take(finish(Finish::stop));
+  answer.take(cached);
+  const Usage billed = answer.billed(Tokens(28));
+  EXPECT_EQ(billed.tokens[TokenKind::prompt], Tokens(0));
+  EXPECT_EQ(billed.tokens[TokenKind::cached_read], Tokens(30));
+}
+
+TEST(Answer, AWholeRepeatIsBilledAsIfItHadBeenTheOnlyAttempt) {
+  Answer answer = kept(Dialect::chat, 2);
+  answer.take(text("a"));
+  answer.next_attempt(TakeUp::repeated);
+  EXPECT_EQ(answer.take(text("a")), kNothing);
+  EXPECT_EQ(answer.progress_deltas(), 1);
+  EXPECT_EQ(answer.attempt_deltas(), 1);
+  EXPECT_EQ(answer.take(text("b")), kForward);
+  answer.take(finish(Finish::stop));
+  answer.take(text("c", 1));
+  answer.take(finish(Finish::stop, 1));
+  answer.take(report(30, 4));
+  EXPECT_TRUE(answer.complete());
+  EXPECT_EQ(answer.billed(Tokens(28)), answer.usage(Tokens(28)));
+}
+
+TEST(Answer, ARepeatThatTellsAnotherAnswerDiverges) {
+  Answer answer = kept();
+  answer.take(text("a"));
+  answer.next_attempt(TakeUp::repeated);
+  EXPECT_EQ(answer.take(text("b")), kNothing);
+  EXPECT_TRUE(answer.diverged());
+  EXPECT_EQ(answer.billed(Tokens(28)).tokens[TokenKind::output], Tokens(1));
+}
+
+TEST(Answer, OfADeltaThatIsPartlyKnownTheRestGoesOutAndCounts) {
+  Answer answer = kept();
+  answer.take(text("ab"));
+  answer.next_attempt(TakeUp::repeated);
+  EXPECT_EQ(answer.take(text("abc")), Emission{.remainder = true});
+  ASSERT_EQ(answer.remainders().size(), 1U);
+  EXPECT_EQ(answer.remainders()[0].text, "c");
+  EXPECT_EQ(answer.progress_deltas(), 2);
+  // It can break again, and is gone on with from all of it.
+  EXPECT_EQ(answer.text_so_far(), "abc");
+}
+
+TEST(Answer, AFinishForToolCallsThatNobodyMadeIsNotBelieved) {
+  Answer answer = kept();
+  answer.take(text("a"));
+  EXPECT_EQ(answer.take(finish(Finish::tool_calls)), kNothing);
+  EXPECT_TRUE(answer.contradicts_itself());
+  EXPECT_FALSE(answer.complete());
+}
+
 }  // namespace
 }  // namespace hanse::answer
