@@ -78,6 +78,20 @@ class Desk {
                              .billed = usage,
                              .retry_after = {}});
   }
+  // It breaks after a part has gone out: `output` deltas by all attempts, for
+  // which the tenant would pay `billed`.
+  Story breaks(RequestRef request, std::uint8_t attempt, answer::Resumable resumable,
+               const Usage& usage, const Usage& billed, std::int64_t output,
+               answer::Failure failure = answer::Failure::reset) {
+    return tell(AttemptEnded{.request = request,
+                             .attempt = attempt,
+                             .failure = failure,
+                             .usage = usage,
+                             .billed = billed,
+                             .output = Tokens(output),
+                             .resumable = resumable,
+                             .retry_after = {}});
+  }
   Story leaves(RequestRef request, const Usage& usage = {}) {
     return tell(ClientGone{.request = request, .usage = usage, .billed = usage});
   }
@@ -157,6 +171,10 @@ class Desk {
     std::string line(kind_name(action));
     if (const auto* open = std::get_if<OpenAttempt>(&action)) {
       line += " " + dispatch_.snapshot_of(open->request).fleet.offers[open->offer].name;
+      if (open->take_up != answer::TakeUp::anew) {
+        line += fmt::format(" {}, at most {}", answer::to_string(open->take_up),
+                            open->output_limit.count());
+      }
     } else if (const auto* release = std::get_if<Release>(&action)) {
       line +=
           release->output == kNoTokenLimit ? " all" : fmt::format(" {}", release->output.count());
