@@ -138,7 +138,7 @@ struct GatewayMetrics::State {
   MetricRegistry registry;
   std::string currency;
 
-  FamilyId requests, request_duration, time_to_first_token, inter_token_latency;
+  FamilyId requests, rescues, request_duration, time_to_first_token, inter_token_latency;
   FamilyId attempts, attempt_first_token, prediction_ratio;
   FamilyId tokens, tokens_estimated;
   FamilyId refusals, rejections;
@@ -210,6 +210,10 @@ void GatewayMetrics::State::add_request_families() {
                                    {"alias", "class"}, first_token_bounds());
   refusals = counters("hanse_refusals_total",
                       "Requests without a lawful site, by each rule that refused one.", {"rule"});
+  rescues = counters("hanse_rescues_total",
+                     "Answers that broke off in mid-stream and were gone on with, by how, and "
+                     "whether the client got them whole.",
+                     {"how", "outcome"}, {.series_max = 8});
   rejections = counters("hanse_rejections_total",
                         "Requests turned away before they were placed, by error code.", {"code"},
                         {.series_max = 64});
@@ -379,10 +383,10 @@ void GatewayMetrics::observe(const Record& record, const Snapshot& snapshot) {
     state.observe_attempt(record.attempts[i], last && record.end == End::client_gone, record,
                           snapshot, handles);
   }
-  if (!record.attempts.empty() && record.attempts.back().first_token) {
-    const AttemptRecord& attempt = record.attempts.back();
-    const Duration opened = elapsed(record.arrived_at.monotonic, attempt.opened_at.monotonic);
-    of_class.first_token.observe((opened + *attempt.first_token).count());
+  if (const auto first = first_token_of(record)) of_class.first_token.observe(first->count());
+  if (const auto how = rescue_of(record)) {
+    const std::string_view outcome = record.end == End::answered ? "answered" : "lost";
+    state.registry.counter(state.rescues, {to_string(*how), outcome}).add();
   }
   state.sites_refused.add(record.sites_refused);
   state.charged.add(static_cast<std::uint64_t>(std::max<std::int64_t>(record.charged.count(), 0)));

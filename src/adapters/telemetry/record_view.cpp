@@ -344,11 +344,7 @@ Result<RecordView> make_view(const dispatch::Record& record, const dispatch::Rec
   view.currency = currency.text();
   view.end = record.end;
   view.took = record.took;
-  if (!record.attempts.empty() && record.attempts.back().first_token) {
-    const AttemptRecord& attempt = record.attempts.back();
-    view.first_token =
-        elapsed(record.arrived_at.monotonic, attempt.opened_at.monotonic) + *attempt.first_token;
-  }
+  view.first_token = dispatch::first_token_of(record);
   tell_who(record, snapshot, view);
   tell_what(record, snapshot, view);
   view.strategy = snapshot.strategy;

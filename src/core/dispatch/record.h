@@ -100,6 +100,9 @@ std::string_view to_string(Exclusion::Why why);
 // every attempt began it anew.
 struct Record;
 std::optional<answer::TakeUp> rescue_of(const Record& record);
+// From the arrival to the first token that the client could be given: of the
+// last attempt that began the answer. Nothing if it had none.
+std::optional<Duration> first_token_of(const Record& record);
 
 struct Record {
   ledger::RequestNumber number;

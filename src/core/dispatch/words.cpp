@@ -179,6 +179,16 @@ std::optional<answer::TakeUp> rescue_of(const Record& record) {
   return how;
 }
 
+std::optional<Duration> first_token_of(const Record& record) {
+  for (std::size_t i = record.attempts.size(); i-- > 0;) {
+    const AttemptRecord& attempt = record.attempts[i];
+    if (attempt.take_up != answer::TakeUp::anew) continue;
+    if (!attempt.first_token) return std::nullopt;
+    return elapsed(record.arrived_at.monotonic, attempt.opened_at.monotonic) + *attempt.first_token;
+  }
+  return std::nullopt;
+}
+
 std::string_view kind_name(const Action& action) {
   static constexpr std::string_view kNames[] = {
       "nothing", "append", "open_attempt", "cancel_attempt", "release",
