@@ -180,6 +180,19 @@ def finish_contradicts(turn: Turn, *, finish: str) -> None:
 
 
 @fault
+def other_model(turn: Turn) -> None:
+    """Answers well, and names another model than it was asked for."""
+    if not turn.streamed:
+        turn.reply(200, {**turn.answer.whole, "model": "somebody-elses"})
+        return
+    turn.begin()
+    for event in [*turn.answer.progress, *turn.answer.closing]:
+        turn.wire.event({**event, "model": "somebody-elses"})
+    turn.wire.event("[DONE]")
+    turn.wire.end_stream()
+
+
+@fault
 def talks_after_finish(turn: Turn) -> None:
     """Goes on talking when it has said that it is done."""
     turn.begin()

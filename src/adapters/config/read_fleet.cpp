@@ -223,6 +223,7 @@ void read_offers(Draft& draft, const Section& site, const std::string& site_name
            .site = site_id,
            .variant = *variant_id,
            .upstream_model = upstream.empty() ? model : upstream,
+           .reply_model = offer.text("reply_model"),
            .prices = read_prices(draft, offer.section("price")),
            .profile = {
                .first_token = profile.duration("first_token"),

@@ -275,6 +275,13 @@ constexpr auto kKeys = std::to_array<Key>({
      .otherwise = "the model's id",
      .example = "\"meta-llama/Llama-3.1-8B-Instruct\"",
      .meaning = "What the engine calls it."},
+    {.path = "site.<site>.offer.<model>.<variant>.reply_model",
+     .type = Type::text,
+     .otherwise = "any",
+     .example = "\"gpt-4o-2024-08-06\"",
+     .meaning =
+         "What the engine must call it in its answers. An answer that names another model is "
+         "not believed, and another site is asked."},
     {.path = "site.<site>.offer.<model>.<variant>.price",
      .type = Type::table,
      .presence = kRequired,

@@ -50,6 +50,15 @@ struct Delta {
   bool has_id = false;     // else the writer adds ours
   bool has_model = false;  // likewise
 
+  // The value of `model` as it stands, with quotes if it is a string; empty when
+  // it was not given.
+  [[nodiscard]] std::string_view model() const {
+    for (const Edit& edit : edits) {
+      if (edit.part == Part::model) return edit.range.in(json);
+    }
+    return {};
+  }
+
   std::string_view fingerprint;  // `system_fingerprint` with quotes
 
   bool has_choice = false;   // false: only usage, or nothing for the client

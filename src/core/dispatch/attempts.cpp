@@ -398,7 +398,10 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
 
   if (event.failure == answer::Failure::none) {
     waits_.answered(line);
-    request.world->placement.learned().observe(request.demand, request.attempt().site, usage);
+    // Of an answer that several attempts have made nothing is learned: it counts
+    // as estimated.
+    request.world->placement.learned().observe(request.demand, request.attempt().site,
+                                               request.billed);
     settle(request, ledger::Outcome::completed, request.billed, now);
     return end(request, End::answered, Finish{request.ref}, now);
   }

@@ -84,8 +84,9 @@ struct Offer {
   std::string name;  // "<site>/<model>/<variant>", unique
   SiteId site;
   VariantId variant;
-  std::string upstream_model;  // what the engine calls it
-  TokenPrices prices;          // owed to the supplier
+  std::string upstream_model;    // what the engine calls it
+  std::string reply_model = {};  // how its answers must name it; empty: however
+  TokenPrices prices;            // owed to the supplier
   SpeedProfile profile;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/json_cursor.h"
 #include "drivers/serve/problems.h"
 #include "drivers/serve/shard.h"
 
@@ -358,6 +359,10 @@ void Session::take_input() {
     if (step == engines::Step::more) break;
     if (step == engines::Step::done && call_.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
+    if (!answer_->attempt_begun() && is_of_another_model(delta)) {
+      failed(answer::Failure::bad_answer, "it names another model than it should");
+      return end_attempt(answer::Failure::bad_answer);
+    }
     take(delta);
     if (answer_->diverged()) {
       failed(answer::Failure::diverged, "the repeat is another answer than the client has begun");
@@ -390,6 +395,18 @@ void Session::wait_for_end() {
 void Session::stop_at_limit() {
   answer_->end_at_limit();
   end_attempt(answer::Failure::none);
+}
+
+bool Session::is_of_another_model(const answer::Delta& delta) const {
+  const OfferId offer = shard_.record(ref()).attempts.back().decision.chosen;
+  const std::string& expected = admission_.setting->snapshot->fleet.offers[offer].reply_model;
+  if (expected.empty() || !delta.has_model) return false;
+  std::string named;
+  const std::string_view value = delta.model();
+  if (value.size() >= 2 && value.front() == '"') {
+    append_json_unescaped(value.substr(1, value.size() - 2), named);
+  }
+  return named != expected;
 }
 
 void Session::take(const answer::Delta& delta) {

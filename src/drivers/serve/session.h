@@ -103,6 +103,9 @@ class Session final : public http::ExchangeObserver, public http::CallObserver {
   void take_input();
   void take_deltas();
   void take(const answer::Delta& delta);
+  // Whether it names another model than the offer says; asked of the beginning
+  // of an answer only.
+  [[nodiscard]] bool is_of_another_model(const answer::Delta& delta) const;
   void on_progress();
   void push_out();
   void wait_for_end();
