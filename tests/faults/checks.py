@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import json
 from collections.abc import Iterator
@@ -268,8 +269,28 @@ def _given(came: Came, body: dict) -> str:
 
 # --- How long it took ---------------------------------------------------------------
 
+# From a loss that is certain to the next attempt elsewhere; records say when
+# attempts were opened to the millisecond.
+GOES_ON_WITHIN_SECONDS = 0.1
+
+
+def _of_going_on(came: Came) -> Iterator[str]:
+    """Another site is asked at once; only the same one has a pause before it."""
+    attempts = came.record["attempts"] if came.record else []
+    for before, after in zip(attempts, attempts[1:]):
+        if before["site"] == after["site"] or any(a["site"] == after["site"] for a in attempts[: after["number"] - 1]):
+            continue
+        lost = _opened(before) + before["measured"]["took_ns"] / 1e9
+        if (waited := _opened(after) - lost) > GOES_ON_WITHIN_SECONDS:
+            yield f"{after['site']} was asked {waited * 1000:.0f} ms after {before['site']} was lost"
+
+
+def _opened(attempt: dict) -> float:
+    return datetime.datetime.fromisoformat(attempt["opened_at"]).timestamp()
+
 
 def _of_times(expect: Expect, came: Came) -> Iterator[str]:
+    yield from _of_going_on(came)
     if expect.took:
         least, most = (seconds(text) for text in expect.took)
         if not least <= came.took <= most:
