@@ -114,15 +114,22 @@ class Stage:
         for last_try in (False, False, True):
             try:
                 gateway = harness.Gateway(harness.render_config(folder, urls, self._change))
+                self._stack.callback(self._stop_if_running, gateway)
+                # A probe has a second; on a machine that is busy with other things one
+                # may be lost, and the next one comes too late for any test.
+                patience = harness.DEADLINE_SECONDS if last_try else 5.0
+                harness.until(self._all_probed, "each site has been probed", patience)
+                return gateway
             except AssertionError as error:
                 # The port was free when it was looked for; others look too.
-                if last_try or "in use" not in str(error):
+                if last_try or not any(words in str(error) for words in ("in use", "probed")):
                     raise
-            else:
-                self._stack.callback(self._stop_if_running, gateway)
-                break
-        harness.until(lambda: all(engine.probes for engine in self.engines.values()), "each site has been probed")
-        return gateway
+                if "probed" in str(error):
+                    gateway.kill()
+        raise AssertionError("unreachable")
+
+    def _all_probed(self) -> bool:
+        return all(engine.probes for engine in self.engines.values())
 
     @staticmethod
     def _stop_if_running(gateway: harness.Gateway) -> None:
