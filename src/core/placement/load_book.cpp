@@ -1,6 +1,7 @@
 #include "core/placement/load_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -52,13 +53,6 @@ std::int64_t learn(std::int64_t correction, Duration measured, Duration promised
                                    ? kCorrectionMost
                                    : std::max(static_cast<std::int64_t>(ratio), kCorrectionLeast);
   return correction + (bounded - correction) / kCorrectionWeight;
-}
-
-Duration learn_spread(Duration spread, Duration measured, Duration foretold) {
-  constexpr std::int64_t kSpreadWeight = 4;
-  const Duration error =
-      std::min(measured > foretold ? measured - foretold : foretold - measured, kSpreadMost);
-  return spread + (error - spread) / kSpreadWeight;
 }
 
 }  // namespace
@@ -135,6 +129,18 @@ void LoadBook::prefilled(OfferId offer, const Prediction& prediction) {
   sites_[terms_[offer.value()].site.value()].prefill_work -= prefill_work(offer, prediction);
 }
 
+void LoadBook::learn_spread(Load& load, Duration measured, Duration foretold) {
+  constexpr std::int64_t kSpreadWeight = 4;
+  const Duration error =
+      std::min(measured > foretold ? measured - foretold : foretold - measured, kSpreadMost);
+  if (!std::exchange(load.spread_is_measured, true)) {
+    load.first_token_spread = std::min(std::max(error, measured / 2), kSpreadMost);
+  } else {
+    load.first_token_spread =
+        load.first_token_spread + (error - load.first_token_spread) / kSpreadWeight;
+  }
+}
+
 void LoadBook::first_token(OfferId offer, const Prediction& prediction, Duration waited,
                            MonotonicTime now) {
   HANSE_CHECK(offer.value() < loads_.size());
@@ -142,7 +148,7 @@ void LoadBook::first_token(OfferId offer, const Prediction& prediction, Duration
   Load& load = loads_[offer.value()];
   load.first_token_correction =
       learn(load.first_token_correction, waited, prediction.promised_first_token);
-  load.first_token_spread = learn_spread(load.first_token_spread, waited, prediction.first_token);
+  learn_spread(load, waited, prediction.first_token);
   load.measured_at = now;
   refresh_site(terms_[offer.value()].site);
 }
@@ -153,8 +159,7 @@ void LoadBook::ended(OfferId offer, const Prediction& prediction, const Ending& 
   if (!ending.had_first_token) prefilled(offer, prediction);
   Load& load = loads_[offer.value()];
   if (ending.silent_for) {
-    load.first_token_spread =
-        learn_spread(load.first_token_spread, *ending.silent_for, prediction.first_token);
+    learn_spread(load, *ending.silent_for, prediction.first_token);
     load.measured_at = now;
   }
   load.sequences -= prediction.sequences;
@@ -181,6 +186,7 @@ void LoadBook::adopt(OfferId offer, const Load& known) {
   load.first_token_correction = known.first_token_correction;
   load.per_token_correction = known.per_token_correction;
   load.first_token_spread = known.first_token_spread;
+  load.spread_is_measured = known.spread_is_measured;
   load.measured_at = known.measured_at;
   refresh(offer);
 }

@@ -27,8 +27,10 @@
 //
 // Beside the mean error there is the spread: how far the time to the first token
 // was from what was foretold, a mean over the last attempts (weight 1/4) of the
-// absolute difference, as TCP does it for its retransmissions (RFC 6298). Where
-// nothing has been measured it is kSpreadUnknown. An attempt that was given up
+// absolute difference, as TCP does it for its retransmissions (RFC 6298): the
+// first measurement counts in full, and half of it is taken for granted. Where
+// nothing has been measured it is kSpreadUnknown: a site that nobody knows may
+// just be waking up. An attempt that was given up
 // in silence counts as if its token had come in that moment, so that a limit
 // that was too short grows.
 //
@@ -56,7 +58,7 @@ inline constexpr unsigned kFractionBits = 16;
 inline constexpr std::int64_t kOne = std::int64_t{1} << kFractionBits;
 
 // Of a site that has not been measured, or not for long, and the most.
-inline constexpr Duration kSpreadUnknown = milliseconds(500);
+inline constexpr Duration kSpreadUnknown = milliseconds(1'250);
 inline constexpr Duration kSpreadMost = seconds(10);
 
 // What a request would meet at an offer. Bounds keep a sum of products within
@@ -100,6 +102,7 @@ class LoadBook {
     std::int64_t first_token_correction = kOne;
     std::int64_t per_token_correction = kOne;
     Duration first_token_spread = kSpreadUnknown;
+    bool spread_is_measured = false;
     MonotonicTime measured_at;
   };
   [[nodiscard]] const Load& of(OfferId offer) const;
@@ -142,6 +145,7 @@ class LoadBook {
   [[nodiscard]] std::int64_t prefill_work(OfferId offer, const Prediction& prediction) const;
   [[nodiscard]] std::int64_t decode_work(OfferId offer, const Prediction& prediction) const;
   void prefilled(OfferId offer, const Prediction& prediction);
+  static void learn_spread(Load& load, Duration measured, Duration foretold);
   void refresh_site(SiteId site);
   void refresh(OfferId offer);
 

@@ -175,6 +175,31 @@ TEST(LoadBook, AnAttemptWithoutAFirstTokenTeachesNothing) {
   EXPECT_EQ(placement.loads().of(kOffer).prefilling, 0);
 }
 
+// The limit on the first token follows from it: patient with a site that nobody
+// knows, tight with one that keeps its time.
+TEST(LoadBook, HowFarOffTheFirstTokenWasIsLearnedLikeARetransmissionTimer) {
+  const Grid grid = one_offer(64);
+  Placement placement = grid.placement();
+  const auto spread = [&] { return placement.loads().of(kOffer).first_token_spread; };
+  EXPECT_EQ(spread(), kSpreadUnknown);
+  send(placement);
+  EXPECT_EQ(rounded_ms(spread()), 50);  // half of the 100 ms that it took
+  for (int i = 0; i < 8; ++i) send(placement);
+  EXPECT_LT(rounded_ms(spread()), 10);
+}
+
+// Given up in silence: the next one is given longer, should it only have been late.
+TEST(LoadBook, ALimitThatWasTooShortGrows) {
+  const Grid grid = one_offer(64);
+  Placement placement = grid.placement();
+  for (int i = 0; i < 8; ++i) send(placement);
+  const Duration before = placement.loads().of(kOffer).first_token_spread;
+  const Prediction prediction = foretell(placement);
+  placement.loads().started(kOffer, prediction);
+  placement.loads().ended(kOffer, prediction, {.silent_for = milliseconds(450)}, kStart);
+  EXPECT_GT(placement.loads().of(kOffer).first_token_spread, before + milliseconds(50));
+}
+
 TEST(LoadBook, ANewSnapshotTakesOverWhatWasMeasured) {
   const Grid grid = one_offer(2);
   LoadBook book(grid.fleet);
