@@ -98,7 +98,7 @@ void Author::choose_words(dispatch::Arrived& arrived) {
           : ClassId(clients_.below(snapshot_.catalog.classes.size()));
 
   gate::LabelSet added;
-  if (clients_.chance_ppm(600'000)) {
+  if (clients_.chance_ppm(options_.labels_ppm)) {
     gate::LabelSet all;
     for (const auto dimension :
          {gate::Dimension::data, gate::Dimension::subjects, gate::Dimension::categories}) {
@@ -246,7 +246,8 @@ void Weather::draw() {
   }
   for (auto& [at, what] : changes_) plot_.changes.push_back({.at = at, .what = std::move(what)});
   if (random_.chance_ppm(options_.dies_ppm)) {
-    plot_.death = {.step = random_.below(options_.requests * 20),
+    plot_.death = {.at = MonotonicTime() + Duration(up_to(random_, whole.count())),
+                   .steps = random_.below(40),
                    .written_ppm = static_cast<std::uint32_t>(random_.below(1'000'001))};
   }
 }
@@ -291,6 +292,7 @@ SimulationOptions swarm(std::uint64_t seed) {
   options.gap_mean = Duration(1'000'000 + skewed_up_to(random, seconds(1).count()));
   options.output_tokens_max = 1 + skewed_up_to(random, 2'000);
   for (std::size_t i = 1; i < kTroubles; ++i) options.troubles.ppm[i] = sometimes(100'000);
+  options.labels_ppm = random.chance_ppm(333'333) ? 600'000 : 150'000;
   options.client_leaves_ppm = sometimes(500'000);
   options.odd_usage_ppm = sometimes(300'000);
   options.told_again_ppm = sometimes(500'000);

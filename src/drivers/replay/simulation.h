@@ -33,6 +33,7 @@ struct SimulationOptions {
   std::int64_t prompt_tokens_max = 4'000;
   std::int64_t output_tokens_max = 600;
   TroubleRates troubles;
+  std::uint32_t labels_ppm = 600'000;  // requests that carry labels of their own
   std::uint32_t client_leaves_ppm = 0;
   std::uint32_t odd_usage_ppm = 0;   // absent, too much, or absurd
   std::uint32_t told_again_ppm = 0;  // attempts of which news comes once more when they are over

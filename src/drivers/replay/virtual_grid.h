@@ -99,11 +99,12 @@ class Director {
   virtual void turned_away(const Asked& asked) { static_cast<void>(asked); }
 };
 
-// A process that is killed: before its step of this number, an action that
+// A process that is killed: after so many steps from a time on, an action that
 // comes out of dispatch or is performed being one. Of what it has not yet
 // handed to the system a part may have reached the journal all the same.
 struct Death {
-  std::uint64_t step = 0;
+  MonotonicTime at;
+  std::uint64_t steps = 0;
   std::uint32_t written_ppm = 0;
 
   bool operator==(const Death&) const = default;
@@ -378,7 +379,7 @@ class VirtualGrid {
   std::vector<dispatch::Action> performing_;
   bool turn_ends_ = false;  // when it has been put into the queue
   bool more_clients_ = true;
-  std::uint64_t steps_ = 0;
+  std::uint64_t steps_ = 0;  // since the gateway was to die
   bool died_ = false;
   std::size_t entries_written_ = 0;          // by the last turn that ended
   std::vector<ledger::RequestNumber> told_;  // whose clients have been told how it ended

@@ -101,7 +101,8 @@ void VirtualGrid::happen(const DiskSlows& slowing) { options_.turn_max = slowing
 void VirtualGrid::happen(const ClockJumps& jumping) { clock_.put_forward(jumping.by); }
 
 bool VirtualGrid::dies() {
-  died_ = died_ || (options_.death && steps_++ >= options_.death->step);
+  if (!options_.death || clock_.monotonic() < options_.death->at) return false;
+  died_ = died_ || steps_++ >= options_.death->steps;
   return died_;
 }
 

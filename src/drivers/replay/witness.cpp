@@ -85,10 +85,13 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
     request.deadline =
         now.monotonic + snapshot_->catalog.classes[arrived->latency_class].time_limit;
   } else if (const auto* begun = std::get_if<dispatch::FirstToken>(&event)) {
-    const Watched& request = watched(begun->request);
+    Watched& request = watched(begun->request);
     const bool is_news = request.open && request.ref == begun->request && request.attempt_open &&
                          begun->attempt + 1 == request.attempts;
-    if (is_news) sites_.answered(request.site);
+    if (is_news) {
+      request.answered_by = request.tried.back().variant;
+      sites_.answered(request.site);
+    }
   } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
     attempt_ends(*ended, dispatch, now);
   } else if (const auto* reported = std::get_if<dispatch::SiteReported>(&event)) {
@@ -287,22 +290,24 @@ void Witness::attempt_may_help(const Watched& request, const dispatch::OpenAttem
   const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
   const VariantId variant = snapshot.fleet.offers[action.offer].variant;
   const Watched::Tried& last = request.tried.back();
-  expect(
-      request.something_left || dispatch::row_of(last.failure).elsewhere != dispatch::Elsewhere::no,
-      action.request, "nobody is asked after a failure that everybody would repeat");
+  const bool is_begun = action.take_up != answer::TakeUp::anew;
+  expect(is_begun || dispatch::row_of(last.failure).elsewhere != dispatch::Elsewhere::no,
+         action.request, "nobody is asked after a failure that everybody would repeat");
   for (const Watched::Tried& tried : request.tried) {
-    if (tried.failure != answer::Failure::context_exceeded || request.something_left) continue;
+    // A repeat is as long as the first attempt was, which had room.
+    if (action.take_up == answer::TakeUp::repeated) break;
+    if (tried.failure != answer::Failure::context_exceeded) continue;
     expect(snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(tried.variant),
            action.request, "what was too long for a context is sent to longer ones only");
   }
-  if (action.take_up == answer::TakeUp::anew) return;
+  if (!is_begun) return;
   const dispatch::Record& record = dispatch.record(action.request);
   const limits::Rescue wish = snapshot.tenants.tenants[record.tenant].rescue;
   expect(wish != limits::Rescue::never, action.request,
          "nobody goes on with an answer whose tenant does not want that");
   const bool is_free =
       wish == limits::Rescue::any_variant && action.take_up == answer::TakeUp::continued;
-  expect(is_free || variant == last.variant, action.request,
+  expect(is_free || variant == request.answered_by, action.request,
          "the same weights go on with an answer whose tenant wants that, and repeat any");
 }
 

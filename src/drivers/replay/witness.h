@@ -91,6 +91,7 @@ class Witness {
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
     MonotonicTime deadline;
+    VariantId answered_by;  // the last attempt that had a first token
     struct Tried {
       SiteId site;
       VariantId variant;
