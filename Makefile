@@ -4,6 +4,8 @@
 # The number of parallel compilers, and where `make install` puts things.
 JOBS   ?= $(shell nproc)
 PREFIX ?= /usr/local
+# How many simulations `make soak` plays.
+SEEDS  ?= 100000
 # Grid and benchmarks read this configuration and these arguments.
 CONFIG ?= config/four-sites.toml
 BENCH  ?=
@@ -17,7 +19,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
-.PHONY: profile check check-style install clean
+.PHONY: profile check check-style install clean soak planted
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -30,6 +32,8 @@ help:
 	@echo "  make test-asan   the tests under the address and undefined-behaviour sanitizers"
 	@echo "  make test-tsan   what has threads, under the thread sanitizer"
 	@echo "  make test-fuzz   the kept seeds of every fuzz target, and ten seconds of new inputs"
+	@echo "  make soak        SEEDS=N (now $(SEEDS)) simulations in which everything goes wrong"
+	@echo "  make planted     plants bugs, one at a time, and shows that simulation finds each"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make profile     measure what the release build is optimised for; seldom needed"
 	@echo "  make check       layers, formatting, linter; long. check-style leaves the linter out"
@@ -85,6 +89,16 @@ test: $(PROGRAMS) debug-hanse
 
 $(TESTED:%=test-%): test-%: programs-%
 	ctest --preset $* -j 2
+
+# What fails is made small and left in build/.
+soak: build/release/build.ninja
+	@tools/setup.sh build test
+	cmake --build --preset release --target hanse_simulation -j $(JOBS)
+	@build/release/tests/simulation/hanse_simulation --seeds $(SEEDS) --out build
+
+planted:
+	@tools/setup.sh build test
+	python3 tests/simulation/plant.py --jobs $(JOBS)
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench

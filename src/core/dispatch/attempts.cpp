@@ -27,11 +27,17 @@ MonotonicTime ended_at(const AttemptRecord& attempt) {
   return attempt.opened_at.monotonic + attempt.ended.value_or(Duration());
 }
 
-// Variants of the request's alias with a longer context than that of `failed`,
-// in order of preference.
-std::vector<VariantId> longer_variants(const Request& request, const AttemptRecord& failed) {
+// What may be wanted of the next site: any variant of the alias, which an id that
+// is not valid says, or one after the other, in order of preference, those with
+// a longer context than one that was too short for the request.
+std::vector<VariantId> variants_left(const Request& request) {
+  const AttemptRecord* failed = nullptr;
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (attempt.failure == answer::Failure::context_exceeded) failed = &attempt;
+  }
+  if (failed == nullptr) return {VariantId()};
   const Snapshot& snapshot = *request.world->snapshot;
-  const VariantId too_short = snapshot.fleet.offers[failed.decision.chosen].variant;
+  const VariantId too_short = snapshot.fleet.offers[failed->decision.chosen].variant;
   std::vector<VariantId> longer;
   for (const VariantId variant : snapshot.catalog.aliases[request.record.alias].variants) {
     if (snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(too_short)) {
@@ -39,6 +45,17 @@ std::vector<VariantId> longer_variants(const Request& request, const AttemptReco
     }
   }
   return longer;
+}
+
+// The weights that have written what the client has: not those of an attempt
+// that failed without a word.
+// Requires: there are some.
+VariantId last_to_answer(const Request& request) {
+  OfferId offer;
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (attempt.first_token) offer = attempt.decision.chosen;
+  }
+  return request.world->snapshot->fleet.offers[offer].variant;
 }
 
 }  // namespace
@@ -164,12 +181,7 @@ void Dispatch::go_on(Request& request, Instant now) {
 }
 
 bool Dispatch::begin_anew(Request& request, bool again, Instant now) {
-  const AttemptRecord* too_short = nullptr;
-  for (const AttemptRecord& attempt : request.record.attempts) {
-    if (attempt.failure == answer::Failure::context_exceeded) too_short = &attempt;
-  }
-  if (too_short == nullptr) return attempt_at(request, {.again = again}, TakeUp::anew, now);
-  for (const VariantId variant : longer_variants(request, *too_short)) {
+  for (const VariantId variant : variants_left(request)) {
     if (attempt_at(request, {.variant = variant, .again = again}, TakeUp::anew, now)) return true;
   }
   return false;
@@ -179,17 +191,20 @@ bool Dispatch::rescue(Request& request, bool again, Instant now) {
   const Snapshot& snapshot = *request.world->snapshot;
   const limits::Rescue policy = snapshot.tenants.tenants[request.record.tenant].rescue;
   if (policy == limits::Rescue::never || request.resumable == answer::Resumable::no) return false;
-  // The weights that have written what the client has.
-  const VariantId same = snapshot.fleet.offers[request.attempt().decision.chosen].variant;
+  const VariantId same = last_to_answer(request);
   if (request.resumable != answer::Resumable::by_repeating) {
     Wanted wanted{.variant = same,
                   .again = again,
                   .continuing = request.resumable == answer::Resumable::by_continuing};
-    if (attempt_at(request, wanted, TakeUp::continued, now)) return true;
-    wanted.variant = VariantId();
-    if (policy == limits::Rescue::any_variant &&
-        attempt_at(request, wanted, TakeUp::continued, now)) {
-      return true;
+    const std::vector<VariantId> left = variants_left(request);
+    const bool is_left = std::ranges::any_of(
+        left, [&](VariantId variant) { return !variant.valid() || variant == same; });
+    if (is_left && attempt_at(request, wanted, TakeUp::continued, now)) return true;
+    if (policy == limits::Rescue::any_variant) {
+      for (const VariantId variant : left) {
+        wanted.variant = variant;
+        if (attempt_at(request, wanted, TakeUp::continued, now)) return true;
+      }
     }
   }
   // Other weights would tell another answer.

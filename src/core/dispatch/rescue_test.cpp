@@ -12,6 +12,7 @@ using answer::Resumable;
 using testing::Desk;
 using ::testing::ElementsAre;
 using testing::small_grid;
+using ::testing::StartsWith;
 
 // A grid whose engines go on with an answer, all but `not_at`.
 Snapshot continuing_grid(std::string_view not_at = {}) {
@@ -244,6 +245,51 @@ TEST(Context, APromptThatIsTooLongGoesWhereThereIsMoreRoom) {
   // There is none with still more.
   EXPECT_EQ(desk.ends(request.request, 1, Failure::context_exceeded).back(),
             "refuse client_error context_exceeded");
+}
+
+// A rescue took it for one that any variant of the alias could go on with.
+TEST(Context, ThatWasTooShortIsNotTriedInMidStreamEither) {
+  Snapshot snapshot = small_grid();
+  snapshot.catalog.variants[VariantId(0)].context_tokens = Tokens(50);
+  Desk desk(snapshot);
+  Arrived request = desk.request();
+  request.streamed = true;
+  desk.tell(request);
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::context_exceeded).back(),
+            "open_attempt frankfurt/small/bf16");
+  desk.first_token(request.request, 1);
+  const Usage used = Desk::used(30, 7);
+  EXPECT_THAT(
+      desk.breaks(request.request, 1, Resumable::by_appending, used, used, 7, Failure::stalled)
+          .back(),
+      StartsWith("open_attempt hamburg/small/bf16 continued"));
+  EXPECT_THAT(
+      desk.breaks(request.request, 2, Resumable::by_appending, {}, used, 7, Failure::unreachable)
+          .back(),
+      StartsWith("refuse cut unreachable"));
+}
+
+// The weights of the last attempt were taken for those of the answer, though it
+// had failed without a word.
+TEST(Rescue, AnAnswerIsRepeatedByTheWeightsThatBeganIt) {
+  Snapshot snapshot = small_grid();
+  for (std::size_t i = 0; i < snapshot.fleet.sites.size(); ++i) {
+    // ashburn goes on with answers, and so does hamburg, which has other weights.
+    snapshot.fleet.sites[SiteId(i)].engine.continues_chat = i % 2 == 0;
+  }
+  const OfferId other = *snapshot.fleet.offers.find("hamburg/small/q4");
+  snapshot.fleet.offers[other].variant = *snapshot.catalog.variants.find("small/bf16");
+  Desk desk(snapshot);
+  const Arrived request = streaming(desk);
+  const Usage used = Desk::used(30, 7);
+  EXPECT_THAT(
+      desk.breaks(request.request, 0, Resumable::by_continuing, used, used, 7, Failure::stalled)
+          .back(),
+      StartsWith("open_attempt hamburg/small/q4 continued"));
+  EXPECT_EQ(
+      desk.breaks(request.request, 1, Resumable::by_continuing, {}, used, 7, Failure::unreachable)
+          .back(),
+      "open_attempt frankfurt/small/q4 repeated");
 }
 
 }  // namespace

@@ -41,9 +41,11 @@ Result<SnapshotRef> load(std::string_view text) {
 
 std::string recording_of(std::uint64_t seed) {
   SimulationOptions options = swarm(seed);
-  options.later_snapshots = {shared(dearer()), shared(small_grid())};
+  options.dies_ppm = 0;
   std::string recording;
-  const SimulationReport report = run_simulation(shared(small_grid()), options, recording, text_of);
+  const SimulationReport report =
+      play(draw({shared(small_grid()), shared(dearer()), shared(small_grid())}, options), recording,
+           text_of);
   EXPECT_TRUE(report.holds()) << describe(report);
   return recording;
 }

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <optional>
+#include <map>
+#include <string>
+#include <utility>
 
-#include <fmt/format.h>
-
+#include "base/check.h"
 #include "base/random.h"
 
 namespace hanse::replay {
@@ -28,80 +29,87 @@ std::int64_t skewed_up_to(Random& random, std::int64_t most) {
 Duration around(Random& random, Duration mean) { return Duration(up_to(random, 2 * mean.count())); }
 
 // Draws who asks what and how each attempt goes.
-class DrawnDirector final : public Director {
+class Author {
  public:
-  DrawnDirector(const SimulationOptions& options, SimulationReport& report)
-      : options_(options),
-        report_(report),
+  Author(const Snapshot& snapshot, const SimulationOptions& options)
+      : snapshot_(snapshot),
+        options_(options),
         random_(options.seed),
         clients_(random_.fork()),
         sites_(random_.fork()) {}
 
-  std::optional<MonotonicTime> next_arrival() override {
-    if (asked_ == options_.requests) return std::nullopt;
-    ++asked_;
-    next_ = next_ + around(clients_, options_.gap_mean);
-    return next_;
-  }
-
-  Asked ask(const Snapshot& snapshot) override;
-  AttemptScript script(const Asked& asked, std::string_view site, std::uint8_t attempt) override;
-  void ended(const Asked& asked, const Outcome& outcome, const dispatch::Dispatch& dispatch,
-             dispatch::RequestRef request) override;
+  PlottedRequest next_request();
 
  private:
-  void choose_words(const Snapshot& snapshot, dispatch::Arrived& arrived);
+  Asked ask();
+  void choose_words(dispatch::Arrived& arrived);
   void choose_sizes(Asked& asked);
+  void choose_leaving(Asked& asked);
+  AttemptScript script(const Asked& asked);
   void choose_claims(const Asked& asked, AttemptScript& script);
 
+  const Snapshot& snapshot_;
   const SimulationOptions& options_;
-  SimulationReport& report_;
   Random random_;
   Random clients_;
   Random sites_;
-  std::uint64_t asked_ = 0;
   MonotonicTime next_;
 };
 
-Asked DrawnDirector::ask(const Snapshot& snapshot) {
-  Asked asked;
-  choose_words(snapshot, asked.arrived);
-  choose_sizes(asked);
-  if (clients_.chance_ppm(options_.client_leaves_ppm)) {
-    // At any stage: some leave within a round trip, some near the end.
-    asked.leaves_after = Duration(skewed_up_to(clients_, seconds(60).count()));
+PlottedRequest Author::next_request() {
+  next_ = next_ + around(clients_, options_.gap_mean);
+  PlottedRequest request{.at = next_, .asked = ask(), .attempts = {}};
+  for (std::uint8_t i = 0; i < options_.dispatch.attempts_max; ++i) {
+    request.attempts.push_back(script(request.asked));
   }
+  return request;
+}
+
+Asked Author::ask() {
+  Asked asked;
+  choose_words(asked.arrived);
+  choose_sizes(asked);
+  if (clients_.chance_ppm(options_.client_leaves_ppm)) choose_leaving(asked);
   return asked;
 }
 
-void DrawnDirector::choose_words(const Snapshot& snapshot, dispatch::Arrived& arrived) {
-  const limits::Tenants& tenants = snapshot.tenants;
+void Author::choose_leaving(Asked& asked) {
+  // At any stage: some leave within a round trip, some near the end.
+  asked.leaves_after = Duration(skewed_up_to(clients_, seconds(60).count()));
+  if (!clients_.chance_ppm(400'000)) return;
+  // While another site is asked, or none is.
+  asked.leaves_after_attempt = static_cast<std::uint8_t>(clients_.below(2));
+  asked.leaves_after = Duration(skewed_up_to(clients_, seconds(1).count()));
+}
+
+void Author::choose_words(dispatch::Arrived& arrived) {
+  const limits::Tenants& tenants = snapshot_.tenants;
   arrived.key = KeyId(clients_.below(tenants.keys.size()));
   const limits::Key& key = tenants.keys[arrived.key];
   const limits::Tenant& tenant = tenants.tenants[key.tenant];
-  const catalog::PriceBook& book = snapshot.catalog.price_books[tenant.price_book];
+  const catalog::PriceBook& book = snapshot_.catalog.price_books[tenant.price_book];
   // A tenant asks only for what it is sold; the configuration sells something.
   do {
-    arrived.alias = AliasId(clients_.below(snapshot.catalog.aliases.size()));
+    arrived.alias = AliasId(clients_.below(snapshot_.catalog.aliases.size()));
   } while (book.find(arrived.alias) == nullptr);
   arrived.latency_class =
       clients_.chance_ppm(700'000)
-          ? key.latency_class.value_or(snapshot.catalog.aliases[arrived.alias].latency_class)
-          : ClassId(clients_.below(snapshot.catalog.classes.size()));
+          ? key.latency_class.value_or(snapshot_.catalog.aliases[arrived.alias].latency_class)
+          : ClassId(clients_.below(snapshot_.catalog.classes.size()));
 
   gate::LabelSet added;
-  if (clients_.chance_ppm(600'000)) {
+  if (clients_.chance_ppm(options_.labels_ppm)) {
     gate::LabelSet all;
     for (const auto dimension :
          {gate::Dimension::data, gate::Dimension::subjects, gate::Dimension::categories}) {
-      all = all | snapshot.labels.all(dimension);
+      all = all | snapshot_.labels.all(dimension);
     }
     added = gate::LabelSet(clients_.next() & clients_.next()) & all;
   }
-  arrived.labels = snapshot.labels.complete(gate::LabelSet(tenant.default_labels) | added);
+  arrived.labels = snapshot_.labels.complete(gate::LabelSet(tenant.default_labels) | added);
 }
 
-void DrawnDirector::choose_sizes(Asked& asked) {
+void Author::choose_sizes(Asked& asked) {
   dispatch::Arrived& arrived = asked.arrived;
   arrived.streamed = clients_.chance_ppm(650'000);
   if (clients_.chance_ppm(100'000)) {
@@ -124,10 +132,7 @@ void DrawnDirector::choose_sizes(Asked& asked) {
       Tokens(clients_.chance_ppm(200'000) ? output : output + up_to(clients_, output + 256));
 }
 
-AttemptScript DrawnDirector::script(const Asked& asked, std::string_view site,
-                                    std::uint8_t attempt) {
-  static_cast<void>(site);
-  static_cast<void>(attempt);
+AttemptScript Author::script(const Asked& asked) {
   AttemptScript script;
   auto drawn = static_cast<std::uint32_t>(sites_.below(1'000'000));
   for (std::size_t i = 0; i < kTroubles; ++i) {
@@ -141,10 +146,13 @@ AttemptScript DrawnDirector::script(const Asked& asked, std::string_view site,
   if (script.trouble == Trouble::slow) script.slowness = 2 + skewed_up_to(sites_, 400);
   if (sites_.chance_ppm(500'000)) script.retry_after = seconds(1 + skewed_up_to(sites_, 120));
   choose_claims(asked, script);
+  if (sites_.chance_ppm(options_.told_again_ppm)) {
+    script.told_again_after = microseconds(up_to(sites_, 2'000'000));
+  }
   return script;
 }
 
-void DrawnDirector::choose_claims(const Asked& asked, AttemptScript& script) {
+void Author::choose_claims(const Asked& asked, AttemptScript& script) {
   if (!sites_.chance_ppm(options_.odd_usage_ppm)) return;
   switch (sites_.below(4)) {
     case 0: script.says_usage = false; return;
@@ -162,68 +170,112 @@ void DrawnDirector::choose_claims(const Asked& asked, AttemptScript& script) {
   }
 }
 
-void DrawnDirector::ended(const Asked& asked, const Outcome& outcome,
-                          const dispatch::Dispatch& dispatch, dispatch::RequestRef request) {
-  static_cast<void>(asked);
-  const dispatch::Record& record = dispatch.record(request);
-  ++report_.ends[static_cast<std::size_t>(record.end)];
-  report_.delivered += outcome.delivered;
-  report_.charged += record.charged;
-  report_.written_off += record.written_off;
-  for (const auto& attempt : record.attempts) report_.owed += attempt.owed;
-}
+// Draws what happens to the grid, from a seed of its own.
+class Weather {
+ public:
+  Weather(Plot& plot, const SimulationOptions& options)
+      : plot_(plot),
+        fleet_(plot.snapshots.front()->fleet),
+        options_(options),
+        random_(~options.seed),
+        end_(MonotonicTime() + options.gap_mean * static_cast<std::int64_t>(options.requests)) {}
 
-// Sites come and go by themselves, from a seed of their own.
-void schedule_sites(VirtualGrid& grid, const Snapshot& snapshot, const SimulationOptions& options,
-                    Random random) {
-  if (options.site_good_mean == Duration()) return;
-  const MonotonicTime end =
-      MonotonicTime() + options.gap_mean * static_cast<std::int64_t>(options.requests);
-  for (const fleet::Site& site : snapshot.fleet.sites) {
-    MonotonicTime time = MonotonicTime() + around(random, options.site_good_mean);
-    while (time < end) {
-      const auto condition = static_cast<Condition>(1 + random.below(3));
-      grid.site_becomes(time, site.name, condition);
-      time = time + around(random, options.site_bad_mean);
-      grid.site_becomes(time, site.name, Condition::up);
+  void draw();
+
+ private:
+  // Calls `visit(time)` at drawn times, about `mean` apart; never for zero.
+  template <typename Visit>
+  void every(Duration mean, Visit visit) {
+    if (mean == Duration()) return;
+    MonotonicTime time = MonotonicTime() + around(random_, mean);
+    while (time < end_) {
+      visit(time);
       // At least a little, so that a mean of next to nothing ends too.
-      time = time + around(random, options.site_good_mean) + milliseconds(1);
+      time = time + around(random_, mean) + milliseconds(1);
     }
   }
-}
+  void add(MonotonicTime at, decltype(PlottedChange::what) what) {
+    changes_.emplace(at, std::move(what));
+  }
+  // These are away for a while; returns when they are back.
+  MonotonicTime lose(const std::vector<std::string>& sites, MonotonicTime at);
+  const std::string& any_site();
+  [[nodiscard]] std::vector<std::string> any_domain();
 
-void schedule_snapshots(VirtualGrid& grid, const SimulationOptions& options) {
-  const Duration whole = options.gap_mean * static_cast<std::int64_t>(options.requests);
-  const auto parts = static_cast<std::int64_t>(options.later_snapshots.size()) + 1;
-  MonotonicTime time;
-  for (const dispatch::SnapshotRef& snapshot : options.later_snapshots) {
-    time = time + whole / parts;
-    grid.snapshot_changes(time, snapshot);
+  Plot& plot_;
+  const fleet::Fleet& fleet_;
+  const SimulationOptions& options_;
+  Random random_;
+  MonotonicTime end_;
+  // Of the same time, in the order in which they were drawn.
+  std::multimap<MonotonicTime, decltype(PlottedChange::what)> changes_;
+};
+
+void Weather::draw() {
+  plot_.seed = random_.next();
+  if (options_.site_good_mean > Duration()) {
+    for (const fleet::Site& site : fleet_.sites) {
+      MonotonicTime time = MonotonicTime() + around(random_, options_.site_good_mean);
+      while (time < end_) {
+        time = lose({site.name}, time) + around(random_, options_.site_good_mean) + milliseconds(1);
+      }
+    }
+  }
+  every(options_.domain_good_mean, [&](MonotonicTime at) { lose(any_domain(), at); });
+  every(options_.drill_every, [&](MonotonicTime at) {
+    add(at, DrillChange{.site = any_site(),
+                        .lasts = Duration(skewed_up_to(random_, seconds(60).count()))});
+  });
+  every(options_.slow_link_every, [&](MonotonicTime at) {
+    const std::string& site = any_site();
+    add(at,
+        LinkChange{.site = site, .slower_by = Duration(skewed_up_to(random_, seconds(4).count()))});
+    add(at + around(random_, options_.site_bad_mean), LinkChange{.site = site, .slower_by = {}});
+  });
+  every(options_.slow_disk_every, [&](MonotonicTime at) {
+    add(at, DiskChange{Duration(skewed_up_to(random_, milliseconds(400).count()))});
+    add(at + around(random_, options_.site_bad_mean), DiskChange{GridOptions().turn_max});
+  });
+  every(options_.clock_jump_every, [&](MonotonicTime at) {
+    add(at, ClockChange{Duration(skewed_up_to(random_, seconds(86'400 * 60).count()))});
+  });
+  const Duration whole = elapsed(MonotonicTime(), end_);
+  const auto snapshots = static_cast<std::int64_t>(plot_.snapshots.size());
+  for (std::int64_t i = 1; i < snapshots; ++i) {
+    add(MonotonicTime() + whole / snapshots * i, SnapshotChange{static_cast<std::size_t>(i)});
+  }
+  for (auto& [at, what] : changes_) plot_.changes.push_back({.at = at, .what = std::move(what)});
+  if (random_.chance_ppm(options_.dies_ppm)) {
+    plot_.death = {.at = MonotonicTime() + Duration(up_to(random_, whole.count())),
+                   .steps = random_.below(40),
+                   .written_ppm = static_cast<std::uint32_t>(random_.below(1'000'001))};
   }
 }
 
-SimulationReport run(const dispatch::SnapshotRef& snapshot, const SimulationOptions& options,
-                     std::string* recording, const SnapshotText& text_of) {
-  SimulationReport report;
-  report.seed = options.seed;
-  DrawnDirector director(options, report);
-  Random random(~options.seed);
-  GridOptions grid_options;
-  grid_options.starts_at = options.starts_at;
-  grid_options.dispatch = options.dispatch;
-  grid_options.late_news_ppm = options.late_news_ppm;
-  grid_options.seed = random.next();
-  VirtualGrid grid(snapshot, director, grid_options);
-  if (recording != nullptr) grid.record_to(*recording, text_of);
-  schedule_sites(grid, *snapshot, options, random.fork());
-  schedule_snapshots(grid, options);
-  grid.run();
+MonotonicTime Weather::lose(const std::vector<std::string>& sites, MonotonicTime at) {
+  const auto condition = static_cast<Condition>(1 + random_.below(3));
+  const MonotonicTime back = at + around(random_, options_.site_bad_mean);
+  for (const std::string& site : sites) {
+    add(at, SiteChange{.site = site, .becomes = condition});
+    add(back, SiteChange{.site = site, .becomes = Condition::up});
+  }
+  return back;
+}
 
-  report.digest = grid.digest();
-  report.counts = grid.counts();
-  report.simulated = elapsed(MonotonicTime(), grid.now().monotonic);
-  report.complaints = grid.complaints();
-  return report;
+const std::string& Weather::any_site() {
+  return fleet_.sites[SiteId(random_.below(fleet_.sites.size()))].name;
+}
+
+std::vector<std::string> Weather::any_domain() {
+  const fleet::Site& one = fleet_.sites[SiteId(random_.below(fleet_.sites.size()))];
+  const bool by_supplier = random_.chance_ppm(500'000);
+  std::vector<std::string> sites;
+  for (const fleet::Site& site : fleet_.sites) {
+    if (by_supplier ? site.supplier == one.supplier : site.place == one.place) {
+      sites.push_back(site.name);
+    }
+  }
+  return sites;
 }
 
 }  // namespace
@@ -240,49 +292,43 @@ SimulationOptions swarm(std::uint64_t seed) {
   options.gap_mean = Duration(1'000'000 + skewed_up_to(random, seconds(1).count()));
   options.output_tokens_max = 1 + skewed_up_to(random, 2'000);
   for (std::size_t i = 1; i < kTroubles; ++i) options.troubles.ppm[i] = sometimes(100'000);
+  options.labels_ppm = random.chance_ppm(333'333) ? 600'000 : 150'000;
   options.client_leaves_ppm = sometimes(500'000);
   options.odd_usage_ppm = sometimes(300'000);
-  options.late_news_ppm = sometimes(500'000);
+  options.told_again_ppm = sometimes(500'000);
   if (random.chance_ppm(500'000)) {
     options.site_good_mean = milliseconds(100 + skewed_up_to(random, 60'000));
     options.site_bad_mean = milliseconds(10 + skewed_up_to(random, 30'000));
   }
+  // Every so often; longer than a run is never.
+  const auto sometimes_every = [&] {
+    return random.chance_ppm(250'000) ? milliseconds(200 + skewed_up_to(random, 60'000))
+                                      : Duration();
+  };
+  options.domain_good_mean = sometimes_every();
+  options.drill_every = sometimes_every();
+  options.slow_link_every = sometimes_every();
+  options.slow_disk_every = sometimes_every();
+  options.clock_jump_every = sometimes_every();
+  options.dies_ppm = 200'000;
   options.dispatch.requests_max = random.chance_ppm(100'000) ? 4 : 256;
   options.dispatch.attempts_max = static_cast<std::uint8_t>(1 + random.below(6));
   options.dispatch.waiting_per_slot = static_cast<std::int32_t>(random.below(17));
   return options;
 }
 
-SimulationReport run_simulation(const dispatch::SnapshotRef& snapshot,
-                                const SimulationOptions& options) {
-  return run(snapshot, options, nullptr, {});
-}
-
-SimulationReport run_simulation(const dispatch::SnapshotRef& snapshot,
-                                const SimulationOptions& options, std::string& recording,
-                                const SnapshotText& text_of) {
-  return run(snapshot, options, &recording, text_of);
-}
-
-std::string describe(const SimulationReport& report) {
-  std::string text = fmt::format(
-      "seed {}: {} requests, {} attempts ({} continued, {} repeated an answer, {} answers "
-      "rescued), "
-      "{} events, {} actions in {} of virtual time\n",
-      report.seed, report.counts.requests, report.counts.attempts, report.counts.continued,
-      report.counts.repeated, report.counts.rescued, report.counts.events, report.counts.actions,
-      to_string(report.simulated));
-  for (std::size_t i = 0; i < kEnds; ++i) {
-    if (report.ends[i] == 0) continue;
-    text += fmt::format("  {}: {}\n", dispatch::to_string(static_cast<dispatch::End>(i)),
-                        report.ends[i]);
+Plot draw(std::vector<dispatch::SnapshotRef> snapshots, const SimulationOptions& options) {
+  HANSE_CHECK(!snapshots.empty());
+  Plot plot;
+  plot.snapshots = std::move(snapshots);
+  plot.starts_at = options.starts_at;
+  plot.dispatch = options.dispatch;
+  Author author(*plot.snapshots.front(), options);
+  for (std::uint64_t i = 0; i < options.requests; ++i) {
+    plot.requests.push_back(author.next_request());
   }
-  text +=
-      fmt::format("  delivered {} tokens, charged {}, owed {}, written off {}, digest {:016x}\n",
-                  report.delivered.count(), to_decimal(report.charged), to_decimal(report.owed),
-                  to_decimal(report.written_off), report.digest);
-  for (const std::string& complaint : report.complaints) text += "  BROKEN: " + complaint + "\n";
-  return text;
+  Weather(plot, options).draw();
+  return plot;
 }
 
 }  // namespace hanse::replay

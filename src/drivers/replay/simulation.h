@@ -1,21 +1,20 @@
 // src/drivers/replay/simulation.h
-// A run drawn from a seed: who asks what and when, and all that goes wrong.
+// Plots drawn from a seed: who asks what and when, and all that goes wrong.
 //
-// The same snapshot and options give the same run, action for action, in
-// every build: what is drawn is integers only. A run that breaks a rule says
-// which one, and its seed is all that is needed to see it again.
+// The same snapshots and options give the same plot, and it is played action
+// for action alike, in every build: what is drawn is integers only. A run that
+// breaks a rule says which one, and its seed is all that is needed to see it
+// again.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "base/money.h"
 #include "base/time.h"
 #include "core/dispatch/dispatch.h"
+#include "drivers/replay/plot.h"
 #include "drivers/replay/trouble.h"
-#include "drivers/replay/virtual_grid.h"
 
 namespace hanse::replay {
 
@@ -34,15 +33,22 @@ struct SimulationOptions {
   std::int64_t prompt_tokens_max = 4'000;
   std::int64_t output_tokens_max = 600;
   TroubleRates troubles;
+  std::uint32_t labels_ppm = 600'000;  // requests that carry labels of their own
   std::uint32_t client_leaves_ppm = 0;
-  std::uint32_t odd_usage_ppm = 0;  // absent, too much, or absurd
-  std::uint32_t late_news_ppm = 0;
+  std::uint32_t odd_usage_ppm = 0;   // absent, too much, or absurd
+  std::uint32_t told_again_ppm = 0;  // attempts of which news comes once more when they are over
   // How long a site works and does not work, in the mean; a good time of zero
   // says that sites always work.
   Duration site_good_mean;
   Duration site_bad_mean = seconds(10);
-  // Changed to one after the other, at even times.
-  std::vector<dispatch::SnapshotRef> later_snapshots;
+  // Of a whole supplier or country, likewise; how long that lasts is as above.
+  Duration domain_good_mean;
+  // How often these happen, in the mean; zero: never.
+  Duration drill_every;
+  Duration slow_link_every;
+  Duration slow_disk_every;
+  Duration clock_jump_every;
+  std::uint32_t dies_ppm = 0;
   WallTime starts_at{1'800'000'000'000'000'000};  // in January 2027
   dispatch::DispatchOptions dispatch;
 };
@@ -52,32 +58,9 @@ struct SimulationOptions {
 // that are all alike (swarm testing; Groce and others, 2012).
 SimulationOptions swarm(std::uint64_t seed);
 
-inline constexpr std::size_t kEnds = 13;  // values of dispatch::End
-
-struct SimulationReport {
-  std::uint64_t seed = 0;
-  std::uint64_t digest = 0;  // of all actions and their times
-  GridCounts counts;
-  std::array<std::uint64_t, kEnds> ends{};  // by dispatch::End
-  Duration simulated;
-  Tokens delivered{0};
-  Money charged;
-  Money owed;  // to suppliers
-  Money written_off;
-  // Rules that were broken, as sentences; a run stops at the first.
-  std::vector<std::string> complaints;
-
-  [[nodiscard]] bool holds() const { return complaints.empty(); }
-};
-
-SimulationReport run_simulation(const dispatch::SnapshotRef& snapshot,
-                                const SimulationOptions& options);
-// The same, written to `recording` as `serve --record` writes a live run.
-SimulationReport run_simulation(const dispatch::SnapshotRef& snapshot,
-                                const SimulationOptions& options, std::string& recording,
-                                const SnapshotText& text_of);
-
-// A few lines for people.
-std::string describe(const SimulationReport& report);
+// Draws what these options say. Changes to the later snapshots come at even
+// times.
+// Requires: as Plot does of its snapshots; there is one.
+Plot draw(std::vector<dispatch::SnapshotRef> snapshots, const SimulationOptions& options);
 
 }  // namespace hanse::replay

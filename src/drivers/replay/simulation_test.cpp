@@ -50,14 +50,14 @@ Snapshot with_less(Snapshot snapshot) {
   return snapshot;
 }
 
-SimulationOptions options_of(std::uint64_t seed) {
-  SimulationOptions options = swarm(seed);
+SimulationReport run_simulation(std::uint64_t seed) {
+  std::vector<SnapshotRef> snapshots = {shared(small_grid())};
   // Every other run lives through two changes of its configuration.
   if (seed % 2 == 0) {
-    options.later_snapshots = {shared(with_sites_reversed(small_grid())),
-                               shared(with_less(small_grid()))};
+    snapshots.push_back(shared(with_sites_reversed(small_grid())));
+    snapshots.push_back(shared(with_less(small_grid())));
   }
-  return options;
+  return play(draw(std::move(snapshots), swarm(seed)));
 }
 
 // HANSE_SEED=N looks at one run again, HANSE_SEEDS=N goes on for longer than
@@ -68,24 +68,24 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 }
 
 TEST(Simulation, KeepsEveryRuleWhateverGoesWrong) {
-  const SnapshotRef snapshot = shared(small_grid());
   const std::uint64_t only = from_environment("HANSE_SEED", 0);
   const std::uint64_t first = only != 0 ? only : 1;
   const std::uint64_t seeds = only != 0 ? 1 : from_environment("HANSE_SEEDS", 300);
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const SimulationReport report = run_simulation(snapshot, options_of(seed));
+    const SimulationReport report = run_simulation(seed);
     if (only != 0) fmt::print("{}", describe(report));
-    ASSERT_TRUE(report.holds()) << describe(report) << "to see it again: HANSE_SEED=" << seed
+    ASSERT_TRUE(report.holds()) << "seed " << seed << ": " << describe(report)
+                                << "to see it again: HANSE_SEED=" << seed
                                 << " hanse_drivers_replay_test --gtest_filter=Simulation.Keeps*";
   }
 }
 
 TEST(Simulation, TheSameSeedDecidesTheSame) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const SimulationReport once = run_simulation(shared(small_grid()), options_of(seed));
-    const SimulationReport again = run_simulation(shared(small_grid()), options_of(seed));
+    const SimulationReport once = run_simulation(seed);
+    const SimulationReport again = run_simulation(seed);
     EXPECT_EQ(once.digest, again.digest) << "seed " << seed;
-    EXPECT_NE(once.digest, run_simulation(shared(small_grid()), options_of(seed + 100)).digest);
+    EXPECT_NE(once.digest, run_simulation(seed + 100).digest);
   }
 }
 
@@ -95,7 +95,7 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
   GridCounts counts;
   Money written_off;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-    const SimulationReport report = run_simulation(shared(small_grid()), options_of(seed));
+    const SimulationReport report = run_simulation(seed);
     for (std::size_t i = 0; i < kEnds; ++i) ends[i] += report.ends[i];
     counts.attempts += report.counts.attempts;
     counts.continued += report.counts.continued;

@@ -62,6 +62,10 @@ struct AttemptScript {
   bool says_usage = true;               // false: the gateway must count
   // What the site says that it used, if that is not the truth.
   std::optional<TokenCounts> claims;
+  // News of the attempt comes once more, so long after it is over.
+  std::optional<Duration> told_again_after = {};
+
+  bool operator==(const AttemptScript&) const = default;
 };
 
 // What is wrong with a whole site.

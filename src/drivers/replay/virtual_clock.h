@@ -1,6 +1,6 @@
 // src/drivers/replay/virtual_clock.h
 // The clock of a run in virtual time: it stands still until it is moved, and
-// never moves backwards.
+// never moves backwards. Somebody may put its wall time forward.
 #pragma once
 
 #include "base/check.h"
@@ -22,6 +22,11 @@ class VirtualClock {
   void advance_to(MonotonicTime time) {
     HANSE_CHECK(time >= now_);
     now_ = time;
+  }
+  // Requires: not backwards.
+  void put_forward(Duration by) {
+    HANSE_CHECK(by >= Duration());
+    starts_at_ = starts_at_ + by;
   }
 
  private:

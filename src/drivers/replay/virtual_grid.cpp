@@ -22,11 +22,15 @@ bool needs_no_entry(const dispatch::Action& action) {
          std::holds_alternative<dispatch::WakeAt>(action);
 }
 
-// A ledger in its first epoch, as a journal begins.
-ledger::Ledger new_books(WallTime at) {
+// A ledger in its first epoch, as a journal begins; or as one stands that is
+// gone on with.
+ledger::Ledger books_of(const GridOptions& options) {
   ledger::Ledger books;
+  for (const ledger::Entry& entry : options.past) HANSE_CHECK(books.apply(entry).has_value());
+  if (!options.past.empty()) return books;
   const ledger::Entry begin{
-      .at = at, .body = ledger::EpochStarted{.epoch = ledger::Epoch(1), .machine_boot = {}}};
+      .at = options.starts_at,
+      .body = ledger::EpochStarted{.epoch = ledger::Epoch(1), .machine_boot = {}}};
   HANSE_CHECK(books.apply(begin).has_value());
   return books;
 }
@@ -50,8 +54,9 @@ VirtualGrid::VirtualGrid(const dispatch::SnapshotRef& snapshot, Director& direct
       clock_(options.starts_at),
       queue_(options.dispatch.requests_max * kHappeningsPerRequest + kHappeningsBeside),
       random_(options.seed),
-      ledger_(new_books(options.starts_at)),
-      witness_(snapshot, new_books(options.starts_at), options.dispatch),
+      ledger_(books_of(options)),
+      witness_(snapshot, books_of(options),
+               {.dispatch = options.dispatch, .keeps_entries = options.death.has_value()}),
       dispatch_(snapshot, ledger_, {.budget = treasurer_, .slots = slots_, .health = nobody_else_},
                 options.dispatch, clock_.now()),
       exchanges_(options.dispatch.requests_max) {
@@ -61,30 +66,6 @@ VirtualGrid::VirtualGrid(const dispatch::SnapshotRef& snapshot, Director& direct
 }
 
 VirtualGrid::~VirtualGrid() = default;
-
-void VirtualGrid::learn_of_sites(const dispatch::Snapshot& snapshot) {
-  for (const fleet::Site& site : snapshot.fleet.sites) {
-    if (!places_.emplace(site.name, sites_.size()).second) continue;
-    sites_.push_back({.name = site.name, .model = SiteModel(site.slots)});
-  }
-}
-
-void VirtualGrid::site_becomes(MonotonicTime time, std::string_view site, Condition condition) {
-  const auto place = places_.find(site);
-  HANSE_CHECK(place != places_.end());
-  at(time, SiteBecomes{.place = place->second, .condition = condition});
-}
-
-void VirtualGrid::snapshot_changes(MonotonicTime time, dispatch::SnapshotRef snapshot) {
-  learn_of_sites(*snapshot);
-  at(time, SnapshotChanges{std::move(snapshot)});
-}
-
-void VirtualGrid::site_drilled(MonotonicTime time, std::string_view site, Duration lasts) {
-  const auto place = places_.find(site);
-  HANSE_CHECK(place != places_.end());
-  at(time, DrillBegins{.place = place->second, .lasts = lasts});
-}
 
 void VirtualGrid::record_to(std::string& out, SnapshotText text_of) {
   struct Sink final : ledger::EntrySink {
@@ -97,7 +78,7 @@ void VirtualGrid::record_to(std::string& out, SnapshotText text_of) {
   };
   text_of_ = std::move(text_of);
   // The books as they were before dispatch opened its first account.
-  ledger::Ledger books = new_books(options_.starts_at);
+  ledger::Ledger books = books_of(options_);
   const dispatch::Snapshot& snapshot = dispatch_.snapshot();
   recording_.emplace(out, dispatch::RecordingStart{.options = options_.dispatch,
                                                    .at = clock_.now(),
@@ -119,7 +100,8 @@ void VirtualGrid::record(const dispatch::Event& event, std::uint64_t actions_dig
 void VirtualGrid::run() {
   at(clock_.monotonic(), WakeUp{});
   await_next_client();
-  while ((more_clients_ || dispatch_.open_requests() > 0 || turn_ends_) && !queue_.empty()) {
+  while (!died_ && (more_clients_ || dispatch_.open_requests() > 0 || turn_ends_) &&
+         !queue_.empty()) {
     if (++counts_.happenings > options_.happenings_max) {
       return witness_.complain("the run does not end");
     }
@@ -129,6 +111,7 @@ void VirtualGrid::run() {
     if (!complaints().empty()) return;  // what follows from a broken rule says nothing
   }
   counts_.queue_longest = queue_.longest();
+  if (died_) return;
   if (recording_) recording_->end();
   witness_.quiet(dispatch_);
 }
@@ -139,7 +122,7 @@ void VirtualGrid::at(MonotonicTime time, Happening happening) {
 
 std::size_t VirtualGrid::tell(const dispatch::Event& event) {
   const Instant now = clock_.now();
-  witness_.event(event, now);
+  witness_.event(event, dispatch_, now);
   ++counts_.events;
   std::size_t count = 0;
   RunDigest digest;
@@ -147,6 +130,7 @@ std::size_t VirtualGrid::tell(const dispatch::Event& event) {
   auto progress = dispatch_.on(event, now, actions);
   while (true) {
     for (const dispatch::Action& action : actions) {
+      if (dies()) return count;
       dispatch::add_to(digest, action);
       witness_.action(action, dispatch_, now);
       if (needs_no_entry(action)) {
@@ -200,7 +184,7 @@ void VirtualGrid::happen(const ClientComes&) {
   exchange.open = true;
   exchange.asked = std::move(asked);
   exchange.asked.arrived.request = exchange.ref;
-  if (exchange.asked.leaves_after) {
+  if (exchange.asked.leaves_after && !exchange.asked.leaves_after_attempt) {
     at(clock_.monotonic() + *exchange.asked.leaves_after, ClientLeaves{exchange.ref});
   }
   tell(exchange.asked.arrived);
@@ -387,9 +371,12 @@ void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
       .resumable = exchange.asked.arrived.streamed ? resumable(exchange) : answer::Resumable::no,
       .retry_after = retry_after};
   drop_attempt(exchange);
-  if (options_.late_news_ppm > 0 && random_.chance_ppm(options_.late_news_ppm)) {
-    at(clock_.monotonic() + microseconds(static_cast<std::int64_t>(random_.below(2'000'000))),
+  if (exchange.told_again_after) {
+    at(clock_.monotonic() + *exchange.told_again_after,
        LateNews{.request = ended.request, .attempt = ended.attempt});
+  }
+  if (exchange.asked.leaves_after && exchange.asked.leaves_after_attempt == ended.attempt) {
+    at(clock_.monotonic() + *exchange.asked.leaves_after, ClientLeaves{ended.request});
   }
   tell(ended);
 }
@@ -423,53 +410,6 @@ Tokens VirtualGrid::deltas(const Exchange& exchange) {
 VirtualGrid::Exchange* VirtualGrid::find(std::uint32_t slot, JobId job) {
   Exchange& exchange = exchanges_[slot];
   return exchange.open && exchange.job == job ? &exchange : nullptr;
-}
-
-// --- The grid itself ---------------------------------------------------------
-
-void VirtualGrid::happen(const ProbeReturns& returning) {
-  // Indices of sites are a snapshot's, and it may have changed meanwhile.
-  const auto site = dispatch_.snapshot().fleet.sites.find(sites_[returning.place].name);
-  if (!site) return;
-  tell(dispatch::SiteReported{
-      .site = *site,
-      .finding = returning.healthy ? fleet::Finding::answers : fleet::Finding::fails});
-}
-
-void VirtualGrid::happen(const WakeUp&) {
-  next_wake_.reset();
-  tell(dispatch::Woke{});
-}
-
-void VirtualGrid::happen(const TurnEnds&) {
-  turn_ends_ = false;
-  performing_.swap(waiting_);
-  for (const dispatch::Action& action : performing_) perform(action);
-  performing_.clear();
-}
-
-void VirtualGrid::happen(const LateNews& news) {
-  const Exchange& exchange = exchanges_[news.request.slot];
-  const bool under_way =
-      exchange.ref == news.request && exchange.job && exchange.attempt == news.attempt;
-  if (under_way) return;
-  ++counts_.late_news;
-  const std::size_t actions =
-      tell(dispatch::FirstToken{.request = news.request, .attempt = news.attempt}) +
-      tell(dispatch::Progressed{
-          .request = news.request, .attempt = news.attempt, .output = Tokens(1'000)}) +
-      tell(dispatch::AttemptEnded{
-          .request = news.request, .attempt = news.attempt, .usage = {}, .retry_after = {}});
-  if (actions > 0) witness_.complain("late news of an attempt that is over changes something");
-}
-
-void VirtualGrid::happen(const SnapshotChanges& changing) {
-  tell(dispatch::SnapshotChanged{changing.snapshot});
-}
-
-void VirtualGrid::happen(const DrillBegins& beginning) {
-  const auto site = dispatch_.snapshot().fleet.sites.find(sites_[beginning.place].name);
-  if (site) tell(dispatch::SiteDrilled{.site = *site, .lasts = beginning.lasts});
 }
 
 }  // namespace hanse::replay

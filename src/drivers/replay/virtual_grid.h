@@ -31,6 +31,7 @@
 #include "core/fleet/site_slots.h"
 #include "core/ledger/budget.h"
 #include "drivers/replay/event_queue.h"
+#include "drivers/replay/remains.h"
 #include "drivers/replay/site_model.h"
 #include "drivers/replay/story.h"
 #include "drivers/replay/trouble.h"
@@ -56,7 +57,10 @@ struct Asked {
   // without tools, schemas and the like.
   bool continuable = true;
   Cut cut = Cut::by_token;
+  // The client leaves so long after it came, or after this attempt has ended:
+  // while another is under way, or none is.
   std::optional<Duration> leaves_after;
+  std::optional<std::uint8_t> leaves_after_attempt;
   std::uint64_t tag = 0;  // the director's own
 };
 
@@ -95,6 +99,17 @@ class Director {
   virtual void turned_away(const Asked& asked) { static_cast<void>(asked); }
 };
 
+// A process that is killed: after so many steps from a time on, an action that
+// comes out of dispatch or is performed being one. Of what it has not yet
+// handed to the system a part may have reached the journal all the same.
+struct Death {
+  MonotonicTime at;
+  std::uint64_t steps = 0;
+  std::uint32_t written_ppm = 0;
+
+  bool operator==(const Death&) const = default;
+};
+
 struct GridOptions {
   WallTime starts_at;
   dispatch::DispatchOptions dispatch;
@@ -104,10 +119,12 @@ struct GridOptions {
   // been written: so long after the first of them at most. Until then more
   // may happen, as it does live.
   Duration turn_max = microseconds(200);
-  // How often news of an attempt comes once more when it is over, and the seed
-  // by which that is drawn.
-  std::uint32_t late_news_ppm = 0;
+  // By which the ends of turns and the cuts of answers are drawn.
   std::uint64_t seed = 0;
+  // The journal that is gone on with, from its first entry; none: a new one.
+  std::vector<ledger::Entry> past;
+  // The gateway is killed in mid-run.
+  std::optional<Death> death;
   // A run of more happenings than this does not end by itself.
   std::uint64_t happenings_max = 200'000'000;
 };
@@ -143,14 +160,24 @@ class VirtualGrid {
   void snapshot_changes(MonotonicTime at, dispatch::SnapshotRef snapshot);
   // An operator leaves the site out for so long.
   void site_drilled(MonotonicTime at, std::string_view site, Duration lasts);
+  // A round trip to the site takes so much longer than its link promises.
+  void link_slows(MonotonicTime at, std::string_view site, Duration by);
+  // Turns may last so long: the journal's disk is slow, or well again.
+  void disk_slows(MonotonicTime at, Duration turn_max);
+  // The wall clock is put forward; waits do not notice.
+  void clock_jumps(MonotonicTime at, Duration by);
 
   // Writes the run to `out` as `serve --record` writes a live one.
   // Requires: it has not run yet; `out` outlives the run.
   void record_to(std::string& out, SnapshotText text_of);
 
-  // Until all clients have come and all requests have ended. Requires: not
-  // called before.
+  // Until all clients have come and all requests have ended, or the gateway
+  // dies. Requires: not called before.
   void run();
+
+  // What a gateway that has died leaves behind. Requires: it was to die.
+  [[nodiscard]] bool died() const { return died_; }
+  [[nodiscard]] Remains remains() const;
 
   [[nodiscard]] Instant now() const { return clock_.now(); }
   [[nodiscard]] const GridCounts& counts() const { return counts_; }
@@ -167,6 +194,7 @@ class VirtualGrid {
   struct Site {
     std::string name;
     SiteModel model;
+    Duration slower_by = {};  // a round trip to it
   };
   // A request as the driver keeps it, by slot.
   struct Exchange {
@@ -179,6 +207,7 @@ class VirtualGrid {
     Place place = 0;
     Duration one_way;  // to the site
     dispatch::AttemptWatch watch;
+    std::optional<Duration> told_again_after;
     Voice voice = 0;      // the attempt's
     Tokens begins_at{0};  // the token of the answer that the attempt began with
     Tokens said{0};       // by the attempt
@@ -192,6 +221,9 @@ class VirtualGrid {
     Tokens released{0};  // may leave
     Tokens told{0};      // to dispatch as progress
     bool batch_pending = false;
+    // Whether all attempts were such that their tokens can be counted exactly.
+    bool honest = true;
+    std::uint8_t attempts_sent = 0;
   };
 
   // What waits in the queue.
@@ -245,9 +277,20 @@ class VirtualGrid {
     Place place = 0;
     Duration lasts;
   };
-  using Happening = std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays,
-                                 GatewayCloses, LimitRings, BatchIsDue, ProbeReturns, WakeUp,
-                                 TurnEnds, LateNews, SiteBecomes, SnapshotChanges, DrillBegins>;
+  struct LinkSlows {
+    Place place = 0;
+    Duration by;
+  };
+  struct DiskSlows {
+    Duration turn_max;
+  };
+  struct ClockJumps {
+    Duration by;
+  };
+  using Happening =
+      std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays, GatewayCloses,
+                   LimitRings, BatchIsDue, ProbeReturns, WakeUp, TurnEnds, LateNews, SiteBecomes,
+                   SnapshotChanges, DrillBegins, LinkSlows, DiskSlows, ClockJumps>;
 
   void happen(const ClientComes&);
   void happen(const ClientLeaves& leaving);
@@ -264,6 +307,9 @@ class VirtualGrid {
   void happen(const SiteBecomes& becoming);
   void happen(const SnapshotChanges& changing);
   void happen(const DrillBegins& beginning);
+  void happen(const LinkSlows& slowing);
+  void happen(const DiskSlows& slowing);
+  void happen(const ClockJumps& jumping);
 
   void perform(const dispatch::Action& action);
   void open_attempt(const dispatch::OpenAttempt& action);
@@ -277,6 +323,12 @@ class VirtualGrid {
   // ends. Returns how much it was.
   std::size_t tell(const dispatch::Event& event);
   void at(MonotonicTime time, Happening happening);
+  [[nodiscard]] Place place_of(std::string_view site) const;
+  // One step more; true when the gateway has died of it.
+  bool dies();
+  void whole_answer_is_right(const Exchange& exchange, const dispatch::Record& record);
+  void bill_is_right(const Exchange& exchange, const dispatch::Record& record,
+                     const Outcome& outcome);
   void await_next_client();
   void answered(Exchange& exchange, Tokens output);
   void finished(Exchange& exchange, const Saying& saying);
@@ -327,8 +379,12 @@ class VirtualGrid {
   std::vector<dispatch::Action> performing_;
   bool turn_ends_ = false;  // when it has been put into the queue
   bool more_clients_ = true;
-  Reactions reactions_;  // scratch
-  std::string said_;     // likewise
+  std::uint64_t steps_ = 0;  // since the gateway was to die
+  bool died_ = false;
+  std::size_t entries_written_ = 0;          // by the last turn that ended
+  std::vector<ledger::RequestNumber> told_;  // whose clients have been told how it ended
+  Reactions reactions_;                      // scratch
+  std::string said_;                         // likewise
   std::optional<dispatch::RecordingWriter> recording_;
   SnapshotText text_of_;
   GridCounts counts_;

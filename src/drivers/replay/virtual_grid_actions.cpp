@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "core/dispatch/policy_of_attempts.h"
 #include "drivers/replay/virtual_grid.h"
 
 namespace hanse::replay {
@@ -39,7 +40,10 @@ void VirtualGrid::perform(const dispatch::Action& action) {
                            .retry_after = {}});
     }
     void operator()(const dispatch::Refuse& a) const {
-      const Tokens left = grid.exchanges_[a.request.slot].left;
+      const Exchange& exchange = grid.exchanges_[a.request.slot];
+      // What came before the break is booked and goes out with the error; not
+      // of an answer of which nothing has left, for that is told by a status.
+      const Tokens left = exchange.left > Tokens(0) ? deltas(exchange) : Tokens(0);
       grid.end(a.request,
                {.told = left > Tokens(0) ? Outcome::Told::error_event : Outcome::Told::error,
                 .delivered = left,
@@ -74,7 +78,7 @@ void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
   exchange.job = JobId(++jobs_);
   exchange.attempt = action.attempt;
   exchange.place = places_.find(site)->second;
-  exchange.one_way = link.round_trip / 2;
+  exchange.one_way = (link.round_trip + sites_[exchange.place].slower_by) / 2;
   // Engines are asked for a stream, whatever the client wants.
   exchange.watch =
       dispatch::AttemptWatch(action.limits, dispatch::Reply::streamed, clock_.monotonic());
@@ -82,12 +86,19 @@ void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
   take_up(exchange, action, offer);
 
   const Tokens most = action.output_limit * asked.arrived.choices * asked.arrived.prompts;
+  ++exchange.attempts_sent;
+  AttemptScript script = director_.script(asked, site, action.attempt);
+  if (asked.prompt > snapshot.catalog.context_of(offer.variant)) {
+    script.trouble = Trouble::context_exceeded;
+  }
+  exchange.honest = exchange.honest && script.says_usage && !script.claims;
+  exchange.told_again_after = script.told_again_after;
   const Job job{.id = *exchange.job,
                 .profile = offer.profile,
                 .prompt = asked.prompt - asked.cached + exchange.begins_at,
                 .cached = asked.cached,
                 .output = std::min(asked.output - exchange.begins_at, most),
-                .script = director_.script(asked, site, action.attempt)};
+                .script = script};
   ways_.emplace(job.id, Way{.slot = action.request.slot, .one_way = exchange.one_way});
   at(clock_.monotonic() + exchange.one_way + upload(link, asked.arrived.prompt_bytes),
      JobReachesSite{.place = exchange.place, .job = job});
@@ -140,7 +151,9 @@ void VirtualGrid::drop_attempt(Exchange& exchange) {
 
 void VirtualGrid::release(const dispatch::Release& action) {
   Exchange& exchange = exchanges_[action.request.slot];
-  if (exchange.ref != action.request || !exchange.job || exchange.attempt != action.attempt) return;
+  // Also of an attempt that has ended meanwhile: what has come may leave.
+  if (exchange.ref != action.request || !exchange.open || exchange.attempt != action.attempt)
+    return;
   exchange.released = action.output;
   let_leave(exchange);
 }
@@ -152,11 +165,51 @@ void VirtualGrid::end(dispatch::RequestRef request, Outcome outcome) {
   if (const auto fault = fault_in(exchange.text, {.changes_of_voice_max = changes})) {
     witness_.complain(fmt::format("a client reads no coherent answer: {}", *fault));
   }
+  const dispatch::Record& record = dispatch_.record(request);
+  if (outcome.told == Outcome::Told::whole) whole_answer_is_right(exchange, record);
+  bill_is_right(exchange, record, outcome);
+  if (options_.death) told_.push_back(record.number);
   exchange.open = false;
   free_slots_.push_back(request.slot);
-  const dispatch::Record& record = dispatch_.record(request);
   if (record.end == dispatch::End::answered && rescue_of(record)) ++counts_.rescued;
   director_.ended(exchange.asked, outcome, dispatch_, request);
+}
+
+void VirtualGrid::whole_answer_is_right(const Exchange& exchange, const dispatch::Record& record) {
+  // What an engine says past the client's limit is no part of the answer. How
+  // much is left of the limit is known exactly only where tokens are.
+  const bool is_exact = exchange.asked.cut == Cut::by_token || exchange.continued == 0;
+  const Tokens most = dispatch::most_tokens(record)[TokenKind::output];
+  const Tokens expected = std::min(exchange.asked.output, most);
+  const Tokens got = tokens_in(exchange.text);
+  if (is_exact ? got == expected : got <= expected) return;
+  witness_.complain(
+      fmt::format("a client is told that it has the whole answer after {} of {} tokens",
+                  got.count(), expected.count()));
+}
+
+// The tenant pays for one prompt and for what its client was given, wherever
+// tokens can be counted exactly, and however many attempts that took.
+void VirtualGrid::bill_is_right(const Exchange& exchange, const dispatch::Record& record,
+                                const Outcome& outcome) {
+  if (outcome.told == Outcome::Told::error && record.charged != Money()) {
+    return witness_.complain("a client that is given nothing pays");
+  }
+  const bool was_given =
+      outcome.told == Outcome::Told::whole ||
+      (outcome.told == Outcome::Told::error_event && exchange.asked.arrived.streamed);
+  if (!was_given || !exchange.honest || exchange.asked.cut != Cut::by_token) return;
+  const TokenCounts& paid = record.usage.tokens;
+  const Tokens got = tokens_in(exchange.text);
+  if (paid[TokenKind::output] != got) {
+    witness_.complain(fmt::format("a tenant pays for {} tokens of an answer of {}",
+                                  paid[TokenKind::output].count(), got.count()));
+  }
+  const Tokens prompt = paid[TokenKind::prompt] + paid[TokenKind::cached_read];
+  if (outcome.told == Outcome::Told::whole && prompt != exchange.asked.prompt) {
+    witness_.complain(fmt::format("a tenant pays for {} tokens of a prompt of {}", prompt.count(),
+                                  exchange.asked.prompt.count()));
+  }
 }
 
 void VirtualGrid::probe(SiteId id) {
@@ -164,8 +217,9 @@ void VirtualGrid::probe(SiteId id) {
   const Place place = places_.find(fleet.sites[id].name)->second;
   const Condition condition = sites_[place].model.condition();
   const bool is_answered = condition == Condition::up || condition == Condition::down;
-  at(clock_.monotonic() +
-         (is_answered ? fleet.links[id.value()].round_trip : options_.probe_time_limit),
+  at(clock_.monotonic() + (is_answered
+                               ? fleet.links[id.value()].round_trip + sites_[place].slower_by
+                               : options_.probe_time_limit),
      ProbeReturns{.place = place, .healthy = condition == Condition::up});
 }
 

@@ -63,14 +63,14 @@ bool closes_a_request(const ledger::EntryBody& body) {
 }  // namespace
 
 Witness::Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books,
-                 const dispatch::DispatchOptions& options)
+                 const WitnessOptions& options)
     : snapshot_(std::move(snapshot)),
       books_(std::move(books)),
       options_(options),
-      watched_(options.requests_max) {}
+      sites_({.health = options.dispatch.health, .probe_every = options.dispatch.probe_every}),
+      watched_(options.dispatch.requests_max) {}
 
-void Witness::event(const dispatch::Event& event, Instant now) {
-  static_cast<void>(now);
+void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Instant now) {
   const auto about = std::visit(AboutVisitor{}, event);
   about_request_ = about.has_value();
   about_any_ = std::holds_alternative<dispatch::Woke>(event);
@@ -82,15 +82,56 @@ void Witness::event(const dispatch::Event& event, Instant now) {
     request.ref = arrived->request;
     request.open = true;
     request.streamed = arrived->streamed;
-  } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
-    Watched& request = watched(ended->request);
-    if (request.open && request.ref == ended->request && request.attempt_open &&
-        ended->attempt + 1 == request.attempts) {
-      request.attempt_open = false;
-      request.tried.back().failure = ended->failure;
+    request.deadline =
+        now.monotonic + snapshot_->catalog.classes[arrived->latency_class].time_limit;
+  } else if (const auto* begun = std::get_if<dispatch::FirstToken>(&event)) {
+    Watched& request = watched(begun->request);
+    const bool is_news = request.open && request.ref == begun->request && request.attempt_open &&
+                         begun->attempt + 1 == request.attempts;
+    if (is_news) {
+      request.answered_by = request.tried.back().variant;
+      sites_.answered(request.site);
     }
+  } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
+    attempt_ends(*ended, dispatch, now);
+  } else if (const auto* reported = std::get_if<dispatch::SiteReported>(&event)) {
+    const fleet::Site& site = snapshot_->fleet.sites[reported->site];
+    sites_.reported(site.name, reported->finding, dispatch.health_of(reported->site).circuit,
+                    now.monotonic);
+  } else if (const auto* drilled = std::get_if<dispatch::SiteDrilled>(&event)) {
+    sites_.drilled(snapshot_->fleet.sites[drilled->site].name, now.monotonic + drilled->lasts);
+  } else if (about_any_) {
+    nobody_is_forgotten(now);
   } else if (const auto* changed = std::get_if<dispatch::SnapshotChanged>(&event)) {
     snapshot_ = changed->snapshot;
+  }
+}
+
+void Witness::attempt_ends(const dispatch::AttemptEnded& ended, const Dispatch& dispatch,
+                           Instant now) {
+  Watched& request = watched(ended.request);
+  if (!request.open || request.ref != ended.request || !request.attempt_open ||
+      ended.attempt + 1 != request.attempts) {
+    return;
+  }
+  request.attempt_open = false;
+  request.tried.back().failure = ended.failure;
+  const auto site = snapshot_->fleet.sites.find(request.site);
+  sites_.ended({.site = request.site,
+                .number = {.slot = ended.request.slot,
+                           .generation = ended.request.generation,
+                           .attempt = ended.attempt},
+                .failure = ended.failure,
+                .retry_after = ended.retry_after,
+                .was_closed = site && dispatch.health_of(*site).circuit == fleet::Circuit::closed},
+               now.monotonic);
+}
+
+void Witness::nobody_is_forgotten(Instant now) {
+  for (const Watched& request : watched_) {
+    if (!request.open) continue;
+    expect(now.monotonic <= request.deadline + kSlack, request.ref,
+           "a request ends within its class's time limit");
   }
 }
 
@@ -115,6 +156,9 @@ struct Witness::ActionVisitor {
       witness.expect(request->attempt_open && a.attempt + 1 == request->attempts, a.request,
                      "only the attempt under way is cancelled");
       request->attempt_open = false;
+      witness.sites_.cancelled(
+          request->site,
+          {.slot = a.request.slot, .generation = a.request.generation, .attempt = a.attempt});
     }
   }
   void operator()(const dispatch::Release& a) const { witness.release(a, dispatch); }
@@ -130,7 +174,10 @@ struct Witness::ActionVisitor {
   void operator()(const dispatch::Probe& a) const {
     const auto& sites = witness.snapshot_->fleet.sites;
     if (a.site.value() >= sites.size() || sites[a.site].retired) {
-      witness.complain("a site is probed that is retired or does not exist");
+      return witness.complain("a site is probed that is retired or does not exist");
+    }
+    if (const auto broken = witness.sites_.probed(sites[a.site].name, now.monotonic)) {
+      witness.complain(std::string(*broken));
     }
   }
   void operator()(const dispatch::WakeAt& a) const {
@@ -154,6 +201,7 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
            "nothing is booked after the entry that closes a request");
     request->closed = closes_a_request(entry.body);
   }
+  if (options_.keeps_entries) entries_.push_back(entry);
   if (const auto posted = books_.apply(entry); !posted) {
     return complain(fmt::format("the second ledger refuses {}: {}", ledger::kind_name(entry.body),
                                 posted.error().message));
@@ -163,9 +211,10 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
     budgets_hold(books_.account(hold->receivable).path);
   } else if (std::holds_alternative<ledger::AttemptOpened>(entry.body)) {
     request->attempt_written = true;
-    if (!request->something_left) request->may_leave = request->released = Tokens(0);
+    request->watermarked = false;
   } else if (const auto* watermark = std::get_if<ledger::Watermark>(&entry.body)) {
     request->may_leave = watermark->tenant.may_leave[TokenKind::output];
+    request->watermarked = true;
   } else if (const auto* refused = std::get_if<ledger::RequestRefused>(&entry.body)) {
     request->refused = refused->why;
   } else if (number && !books_.is_open(*number)) {
@@ -179,7 +228,7 @@ void Witness::budgets_hold(std::string_view receivable) {
   const auto line_holds = [&](const std::string& owner, const std::optional<Money>& budget) {
     const std::string prefix = fmt::format("receivable/{}/", owner);
     if (!budget || !receivable.starts_with(prefix)) return;
-    ledger::Sum used = books_.balance_below(prefix, options_.currency);
+    ledger::Sum used = books_.balance_below(prefix, options_.dispatch.currency);
     for (const auto& [number, hold] : holds_) {
       if (books_.account(hold.receivable).path.starts_with(prefix)) used += hold.amount.count();
     }
@@ -200,11 +249,14 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   Watched* request = subject(action.request, "an attempt is opened");
   if (request == nullptr) return;
   expect(!request->attempt_open, action.request, "one attempt follows the other");
-  expect(action.take_up != answer::TakeUp::anew || !request->something_left, action.request,
+  // What has been released may be on its way.
+  const bool is_begun = request->something_left || request->released > Tokens(0);
+  expect(action.take_up != answer::TakeUp::anew || !is_begun, action.request,
          "nothing is begun anew once the client has a part of the answer");
   expect(request->attempt_written, action.request, "an attempt is written down before it is sent");
   expect(action.attempt == request->attempts, action.request, "attempts are counted without gaps");
-  expect(request->attempts < options_.attempts_max, action.request, "attempts are bounded");
+  expect(request->attempts < options_.dispatch.attempts_max, action.request,
+         "attempts are bounded");
   std::int32_t times = 0;
   bool may_pass = true;
   for (const Watched::Tried& tried : request->tried) {
@@ -214,13 +266,49 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   }
   expect(times == 0 || (times == 1 && may_pass), action.request,
          "a site is asked once more only when its failure may pass");
-  request->tried.push_back({.site = action.permit.site()});
+  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
+  attempt_may_help(*request, action, dispatch);
+  request->tried.push_back(
+      {.site = action.permit.site(), .variant = snapshot.fleet.offers[action.offer].variant});
   request->attempt_written = false;
   request->attempt_open = true;
-  request->site = dispatch.snapshot_of(action.request).fleet.sites[action.permit.site()].name;
+  request->site = snapshot.fleet.sites[action.permit.site()].name;
   ++request->attempts;
+  const AttemptName name{.slot = action.request.slot,
+                         .generation = action.request.generation,
+                         .attempt = action.attempt};
+  if (const auto broken = sites_.opened(request->site, name, now.monotonic)) {
+    expect(false, action.request, *broken);
+  }
   attempt_is_lawful(action, dispatch, now);
   attempt_is_in_time(action, dispatch, now);
+}
+
+void Witness::attempt_may_help(const Watched& request, const dispatch::OpenAttempt& action,
+                               const Dispatch& dispatch) {
+  if (request.tried.empty()) return;
+  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
+  const VariantId variant = snapshot.fleet.offers[action.offer].variant;
+  const Watched::Tried& last = request.tried.back();
+  const bool is_begun = action.take_up != answer::TakeUp::anew;
+  expect(is_begun || dispatch::row_of(last.failure).elsewhere != dispatch::Elsewhere::no,
+         action.request, "nobody is asked after a failure that everybody would repeat");
+  for (const Watched::Tried& tried : request.tried) {
+    // A repeat is as long as the first attempt was, which had room.
+    if (action.take_up == answer::TakeUp::repeated) break;
+    if (tried.failure != answer::Failure::context_exceeded) continue;
+    expect(snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(tried.variant),
+           action.request, "what was too long for a context is sent to longer ones only");
+  }
+  if (!is_begun) return;
+  const dispatch::Record& record = dispatch.record(action.request);
+  const limits::Rescue wish = snapshot.tenants.tenants[record.tenant].rescue;
+  expect(wish != limits::Rescue::never, action.request,
+         "nobody goes on with an answer whose tenant does not want that");
+  const bool is_free =
+      wish == limits::Rescue::any_variant && action.take_up == answer::TakeUp::continued;
+  expect(is_free || variant == request.answered_by, action.request,
+         "the same weights go on with an answer whose tenant wants that, and repeat any");
 }
 
 void Witness::attempt_is_lawful(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
@@ -262,6 +350,7 @@ void Witness::release(const dispatch::Release& action, const Dispatch& dispatch)
   if (request == nullptr) return;
   expect(request->streamed && request->attempt_open && action.attempt + 1 == request->attempts,
          action.request, "only a stream under way is released");
+  expect(request->watermarked, action.request, "an attempt has a watermark of its own");
   expect(action.output >= request->released, action.request, "what was released stays released");
   const Tokens most = dispatch::most_tokens(dispatch.record(action.request))[TokenKind::output];
   expect(action.output <= request->may_leave ||
@@ -326,7 +415,8 @@ void Witness::done(const Dispatch& dispatch) {
   if (books_.position() != dispatch.ledger().position()) {
     complain("dispatch has booked what it told nobody");
   }
-  if (books_.imbalance(options_.currency) != 0) complain("the accounts do not sum to zero");
+  if (books_.imbalance(options_.dispatch.currency) != 0)
+    complain("the accounts do not sum to zero");
   if (++events_ % kEventsBetweenCounts == 0) attempts_are_counted(dispatch);
 }
 

@@ -9,15 +9,19 @@
 // * An attempt goes only to a site of its alias that the gate permits at that
 //   instant, one after the other, within the time that is left; to each site
 //   once, and once more only after a failure that may pass.
+// * No site is asked or probed beyond its allowance (SiteWatch). After a failure
+//   that every site would repeat no other is asked, after one of a context that
+//   is too short only longer ones.
 // * What a client reads is the beginning of one answer: nothing begins anew once
-//   it has a part, and only engines that can go on from it.
+//   it has a part, only engines that can go on from it, and none against the
+//   tenant's wish.
 // * Every entry is accepted by a second ledger, and comes before what depends
 //   on it; accounts sum to zero; nobody's debts and holds pass a budget.
 // * No token leaves before it was released, none is released past a watermark.
 // * What is open at a site is counted, also across changes of the snapshot.
 // * A request ends once, within its class's time limit, with its hold ended,
 //   and nothing is said about it afterwards. One entry closes it, whatever it
-//   ends as, and says of a refusal what the record says.
+//   ends as, and says of a refusal what the record says. None is forgotten.
 // * When all is quiet nothing is left: no hold, no attempt, no load.
 #pragma once
 
@@ -34,8 +38,14 @@
 #include "core/dispatch/dispatch.h"
 #include "core/gate/gate.h"
 #include "core/ledger/ledger.h"
+#include "drivers/replay/site_watch.h"
 
 namespace hanse::replay {
+
+struct WitnessOptions {
+  dispatch::DispatchOptions dispatch;
+  bool keeps_entries = false;  // for whoever looks at the journal afterwards
+};
 
 class Witness {
  public:
@@ -43,11 +53,10 @@ class Witness {
 
   // Requires: `books` is a ledger at the same entry as the one that dispatch
   // began with.
-  Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books,
-          const dispatch::DispatchOptions& options);
+  Witness(dispatch::SnapshotRef snapshot, ledger::Ledger books, const WitnessOptions& options);
 
   // An event is about to go in.
-  void event(const dispatch::Event& event, Instant now);
+  void event(const dispatch::Event& event, const dispatch::Dispatch& dispatch, Instant now);
   // An action came out of it.
   void action(const dispatch::Action& action, const dispatch::Dispatch& dispatch, Instant now);
   // All actions of the event are out.
@@ -66,6 +75,8 @@ class Witness {
 
   [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
   [[nodiscard]] const ledger::Ledger& books() const { return books_; }
+  // All that have come, in order, if they are kept.
+  [[nodiscard]] const std::vector<ledger::Entry>& entries() const { return entries_; }
 
  private:
   struct Watched {
@@ -74,12 +85,16 @@ class Witness {
     bool streamed = false;
     bool attempt_open = false;
     bool attempt_written = false;  // its entry has come, its action not yet
+    bool watermarked = false;      // so has a watermark of it
     bool something_left = false;   // for the client
     bool closed = false;           // by its last entry
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
+    MonotonicTime deadline;
+    VariantId answered_by;  // the last attempt that had a first token
     struct Tried {
       SiteId site;
+      VariantId variant;
       answer::Failure failure = answer::Failure::none;
     };
     std::vector<Tried> tried;
@@ -98,11 +113,16 @@ class Witness {
                     Instant now);
   void attempt_is_lawful(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
                          Instant now);
+  void attempt_may_help(const Watched& request, const dispatch::OpenAttempt& action,
+                        const dispatch::Dispatch& dispatch);
   void attempt_is_in_time(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
                           Instant now);
   void release(const dispatch::Release& action, const dispatch::Dispatch& dispatch);
   void end(dispatch::RequestRef request, const dispatch::Action& action,
            const dispatch::Dispatch& dispatch, Instant now);
+  void attempt_ends(const dispatch::AttemptEnded& ended, const dispatch::Dispatch& dispatch,
+                    Instant now);
+  void nobody_is_forgotten(Instant now);
   void bill_is_right(const dispatch::Record& record);
   void budgets_hold(std::string_view receivable);
   void attempts_are_counted(const dispatch::Dispatch& dispatch);
@@ -118,7 +138,9 @@ class Witness {
 
   dispatch::SnapshotRef snapshot_;  // the newest
   ledger::Ledger books_;
-  dispatch::DispatchOptions options_;
+  WitnessOptions options_;
+  SiteWatch sites_;
+  std::vector<ledger::Entry> entries_;
   std::vector<Judge> judges_;
   std::vector<Watched> watched_;                                             // by slot
   std::vector<std::pair<ledger::RequestNumber, ledger::HoldOpened>> holds_;  // open ones
