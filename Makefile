@@ -7,6 +7,8 @@ PREFIX ?= /usr/local
 # Grid and benchmarks read this configuration and these arguments.
 CONFIG ?= config/four-sites.toml
 BENCH  ?=
+# How long the storm goes on.
+KILLS  ?= 1000
 
 PYTHON := .venv/bin/python
 GRID   := $(PYTHON) tools/grid --config $(CONFIG)
@@ -17,6 +19,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
+.PHONY: storm
 .PHONY: profile check check-style install clean
 
 help:
@@ -30,6 +33,7 @@ help:
 	@echo "  make test-asan   the tests under the address and undefined-behaviour sanitizers"
 	@echo "  make test-tsan   what has threads, under the thread sanitizer"
 	@echo "  make test-fuzz   the kept seeds of every fuzz target, and ten seconds of new inputs"
+	@echo "  make storm       kill -9 of gateway and engines under load, KILLS times (now $(KILLS)); books compared"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make profile     measure what the release build is optimised for; seldom needed"
 	@echo "  make check       layers, formatting, linter; long. check-style leaves the linter out"
@@ -85,6 +89,11 @@ test: $(PROGRAMS) debug-hanse
 
 $(TESTED:%=test-%): test-%: programs-%
 	ctest --preset $* -j 2
+
+# What its test does briefly, for as long as one likes.
+storm: build
+	@tools/setup.sh test
+	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/storm.py --kills $(KILLS)
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench
