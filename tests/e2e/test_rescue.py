@@ -77,7 +77,7 @@ def assert_usage_of(told: Told, plain: Told, cut: int) -> int:
 
 
 # The others are for rescue_report.py.
-@pytest.mark.parametrize("prompt", ["harbour", "list", "emoji", "turn"])
+@pytest.mark.parametrize("prompt", ["harbour", "emoji", "turn"])
 def test_an_answer_that_is_cut_at_every_tenth_token_is_one_answer(
     cut_grid: Grid, prompt: str, say: collections.abc.Callable[[str], None]
 ) -> None:
