@@ -9,6 +9,8 @@ SEEDS  ?= 100000
 # Grid and benchmarks read this configuration and these arguments.
 CONFIG ?= config/four-sites.toml
 BENCH  ?=
+# How long the storm goes on.
+KILLS  ?= 1000
 
 PYTHON := .venv/bin/python
 GRID   := $(PYTHON) tools/grid --config $(CONFIG)
@@ -19,7 +21,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
-.PHONY: profile check check-style install clean soak planted
+.PHONY: profile check check-style install clean soak planted storm
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -34,6 +36,7 @@ help:
 	@echo "  make test-fuzz   the kept seeds of every fuzz target, and ten seconds of new inputs"
 	@echo "  make soak        SEEDS=N (now $(SEEDS)) simulations in which everything goes wrong"
 	@echo "  make planted     plants bugs, one at a time, and shows that simulation finds each"
+	@echo "  make storm       kill -9 of gateway and engines under load, KILLS times (now $(KILLS)); books compared"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make profile     measure what the release build is optimised for; seldom needed"
 	@echo "  make check       layers, formatting, linter; long. check-style leaves the linter out"
@@ -99,6 +102,11 @@ soak: build/release/build.ninja
 planted:
 	@tools/setup.sh build test
 	python3 tests/simulation/plant.py --jobs $(JOBS)
+
+# What its test does briefly, for as long as one likes.
+storm: build
+	@tools/setup.sh test
+	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/storm.py --kills $(KILLS)
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench

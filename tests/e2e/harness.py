@@ -92,6 +92,11 @@ class Engine:
 
         until(ready, f"the engine at {self.url} is ready")
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """Ends it without warning."""
         self._process.kill()
