@@ -289,7 +289,7 @@ TEST(Rescue, AnAnswerIsRepeatedByTheWeightsThatBeganIt) {
   EXPECT_EQ(
       desk.breaks(request.request, 1, Resumable::by_continuing, {}, used, 7, Failure::unreachable)
           .back(),
-      "open_attempt frankfurt/small/q4 repeated");
+      "open_attempt frankfurt/small/q4 repeated, at most 50");
 }
 
 }  // namespace
