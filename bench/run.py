@@ -8,8 +8,8 @@ connections to the engine, no log) brackets each round, so that a machine that
 slows down slows both. CPU is that of the thread that serves: the gateway's
 shard with its journal, nginx's worker; the gateway's other threads and the
 total are rows of their own. Everything is on: key check, gate, placement,
-hold, journal, metrics. Parts (a decision, the journal, the books) are measured
-by programs of their own.
+hold, journal, metrics. Parts (a decision, the journal, the books, simulation) are
+measured by programs of their own.
 
 What the bars are is in the table; a miss is printed as it is.
 """
@@ -152,6 +152,15 @@ def measure_books(table: Table, options: Options, folder: pathlib.Path) -> None:
     size = options.journal_gigabytes
     printed = figures_of("journal_bench", str(folder), "start", str(size), "3")
     table.add(f"start on a journal of {size:g} GB", "s", *printed["seconds"], most=5)
+
+
+def measure_simulation(table: Table, rounds: int) -> None:
+    """How fast virtual time goes by, rules looked at."""
+    say("simulation")
+    for _ in range(rounds):
+        printed = figures_of("../tests/simulation/hanse_simulation", "--speed")
+        table.add("simulated time, 12 sites at 20 requests/s, with faults", "s/core s",
+                  printed["simulated_seconds_per_core_second"], least=500)
 
 
 def cost(server: Server, mode: str, count: int, seconds: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -306,6 +315,7 @@ def measure(table: Table, options: Options, folder: pathlib.Path) -> None:
     """Everything."""
     measure_decision(table, options.rounds)
     measure_books(table, options, folder)
+    measure_simulation(table, options.rounds)
     with running_engine(200, EVENT_RATE) as engine:
         nginx = start_nginx(folder, engine)
         try:

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -50,23 +51,24 @@ std::optional<std::string> Child::wait() {
 std::optional<std::string> Child::ended(int status) {
   process_ = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::nullopt;
-  const std::string words = last_words();
+  const std::string said = words();
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "the run does not end";
-  if (!words.empty()) return words;
+  if (!said.empty()) return said;
   return WIFSIGNALED(status) ? fmt::format("the program ends by signal {}", WTERMSIG(status))
                              : fmt::format("the program ends with {}", WEXITSTATUS(status));
 }
 
-std::string Child::last_words() const {
+std::string Child::words() const {
   std::array<char, 4'096> bytes{};
-  const off_t size = lseek(words_, 0, SEEK_END);
-  const off_t from =
-      size > static_cast<off_t>(bytes.size()) ? size - static_cast<off_t>(bytes.size()) : 0;
-  const ssize_t read = pread(words_, bytes.data(), bytes.size(), from);
+  const ssize_t read = pread(words_, bytes.data(), bytes.size(), 0);
   std::string words(bytes.data(), read > 0 ? static_cast<std::size_t>(read) : 0);
-  // A sanitizer says a lot, and at first what matters.
-  const std::size_t broken = words.find("broken invariant");
-  if (broken != std::string::npos) words.erase(0, broken);
+  // A sanitizer says a lot; one line of it is what matters.
+  for (const std::string_view sign : {"broken invariant", "Sanitizer: ", "runtime error"}) {
+    const std::size_t at = words.find(sign);
+    if (at == std::string::npos) continue;
+    words.erase(0, at);
+    break;
+  }
   words.erase(std::min(words.find('\n'), words.size()));
   return words;
 }

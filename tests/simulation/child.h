@@ -27,13 +27,13 @@ class Child {
 
   [[nodiscard]] pid_t process() const { return process_; }
   // Waits for its end. Returns nothing when the body returned, else how the
-  // process ended, in a word and its last words.
+  // process ended: what it said, or by which signal.
   std::optional<std::string> wait();
   // The same when `status` is what waitpid() said of it.
   std::optional<std::string> ended(int status);
 
  private:
-  [[nodiscard]] std::string last_words() const;
+  [[nodiscard]] std::string words() const;
 
   pid_t process_ = 0;
   int words_ = -1;  // a file in memory

@@ -54,13 +54,16 @@ Recovered recover(const Remains& remains, WallTime at) {
   std::vector<std::string>& complaints = recovered.complaints;
   ledger::Ledger books;
   std::set<ledger::RequestNumber> known;
+  std::map<ledger::RequestNumber, TokenPrices> prices;
   for (const ledger::Entry& entry : remains.journal) {
     if (const auto applied = books.apply(entry); !applied) {
       complaints.push_back("the journal cannot be read again: " + applied.error().message);
       return recovered;
     }
-    if (const auto* hold = std::get_if<ledger::HoldOpened>(&entry.body))
+    if (const auto* hold = std::get_if<ledger::HoldOpened>(&entry.body)) {
       known.insert(hold->request);
+      prices.emplace(hold->request, hold->prices);
+    }
     if (const auto* refused = std::get_if<ledger::RequestRefused>(&entry.body)) {
       known.insert(refused->request);
     }
@@ -86,8 +89,20 @@ Recovered recover(const Remains& remains, WallTime at) {
     return recovered;
   }
   recovered.journal.push_back(begin);
+  const std::size_t before = recovered.journal.size();
   Keeping sink(recovered.journal);
   books.close_open_requests_after_crash(at, sink);
+  std::map<ledger::RequestNumber, Tokens> left;
+  for (const Remains::Open& open : remains.open) left.emplace(open.request, open.left);
+  for (std::size_t i = before; i < recovered.journal.size(); ++i) {
+    const auto* lost = std::get_if<ledger::RequestLost>(&recovered.journal[i].body);
+    if (lost == nullptr) continue;
+    TokenCounts delivered;
+    delivered[TokenKind::output] = left[lost->request];
+    if (lost->charged > cost(delivered, prices[lost->request])) {
+      complaints.push_back(name(lost->request) + " is charged for more than has left");
+    }
+  }
   if (books.open_requests() != 0 || books.open_attempts() != 0) {
     complaints.emplace_back("the recovery leaves something open");
   }

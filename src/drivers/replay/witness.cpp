@@ -75,6 +75,7 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
   about_request_ = about.has_value();
   about_any_ = std::holds_alternative<dispatch::Woke>(event);
   about_ = about.value_or(RequestRef());
+  leaves_ = std::holds_alternative<dispatch::ClientGone>(event);
   if (const auto* arrived = std::get_if<dispatch::Arrived>(&event)) {
     Watched& request = watched(arrived->request);
     expect(!request.open, arrived->request, "a slot that is in use is not given out");
@@ -412,6 +413,10 @@ void Witness::bill_is_right(const dispatch::Record& record) {
 }
 
 void Witness::done(const Dispatch& dispatch) {
+  if (leaves_) {
+    expect(!watched(about_).open || watched(about_).ref != about_, about_,
+           "a client that has gone ends its request");
+  }
   if (books_.position() != dispatch.ledger().position()) {
     complain("dispatch has booked what it told nobody");
   }

@@ -147,6 +147,7 @@ class Witness {
   dispatch::RequestRef about_;  // what the event under way is about
   bool about_request_ = false;
   bool about_any_ = false;  // of those that wait: a time has come
+  bool leaves_ = false;     // its client does
   std::uint64_t events_ = 0;
   std::vector<std::string> complaints_;
 };
