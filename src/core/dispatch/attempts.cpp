@@ -362,12 +362,16 @@ void Dispatch::raise_watermark(Request& request, Tokens output, Instant now) {
     // it; the driver says what has left.
     tenant.confirmed[TokenKind::output] = request.has_left;
     tenant.may_leave[TokenKind::output] = may_leave;
-    // The site made what came since it took the answer up.
+    // The site made what came since it took the answer up. One that repeats it
+    // makes all of it again, but how far it is nobody knows until it says
+    // something new.
     ledger::Progress supplier = tenant;
     const auto own = [&](Tokens count) {
       return std::max(count, request.attempt_base) - request.attempt_base;
     };
-    supplier.confirmed[TokenKind::output] = own(request.has_left);
+    const bool says_known_words =
+        request.attempt().take_up == TakeUp::repeated && request.has_left <= request.output;
+    supplier.confirmed[TokenKind::output] = says_known_words ? Tokens(0) : own(request.has_left);
     supplier.may_leave[TokenKind::output] = own(may_leave);
     append(ledger::Watermark{.request = request.record.number,
                              .attempt = request.attempt_number(),
