@@ -9,8 +9,9 @@ SEEDS  ?= 100000
 # Grid and benchmarks read this configuration and these arguments.
 CONFIG ?= config/four-sites.toml
 BENCH  ?=
-# How long the storm goes on.
-KILLS  ?= 1000
+# How long the storm and the soak of real processes go on.
+KILLS   ?= 1000
+MINUTES ?= 60
 
 PYTHON := .venv/bin/python
 GRID   := $(PYTHON) tools/grid --config $(CONFIG)
@@ -21,7 +22,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
-.PHONY: profile check check-style install clean soak planted storm
+.PHONY: profile check check-style install clean soak planted storm soak-real
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -37,6 +38,7 @@ help:
 	@echo "  make soak        SEEDS=N (now $(SEEDS)) simulations in which everything goes wrong"
 	@echo "  make planted     plants bugs, one at a time, and shows that simulation finds each"
 	@echo "  make storm       kill -9 of gateway and engines under load, KILLS times (now $(KILLS)); books compared"
+	@echo "  make soak-real   mixed load, faults and reloads for MINUTES (now $(MINUTES)); memory must be flat"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make profile     measure what the release build is optimised for; seldom needed"
 	@echo "  make check       layers, formatting, linter; long. check-style leaves the linter out"
@@ -103,10 +105,14 @@ planted:
 	@tools/setup.sh build test
 	python3 tests/simulation/plant.py --jobs $(JOBS)
 
-# What its test does briefly, for as long as one likes.
+# Of real processes; what the tests do briefly, for as long as one likes.
 storm: build
 	@tools/setup.sh test
 	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/storm.py --kills $(KILLS)
+
+soak-real: build
+	@tools/setup.sh test
+	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/soak.py --minutes $(MINUTES)
 
 bench: build/release/build.ninja
 	@tools/setup.sh build bench

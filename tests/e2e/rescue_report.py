@@ -118,7 +118,8 @@ def measure(grid: Grid, prompt: str, more: dict, everything: Report) -> None:
             row.note(told, plain)
             row_of_all.note(told, plain)
     most = f"{min(off)} to {max(off)}" if len(off) > 1 else f"{max(off)}"
-    print(f"| {prompt} | {mine.plain} | {mine.reset} | {mine.killed} | {most} of {plain.usage['prompt_tokens']} |", flush=True)
+    most += f" of {plain.usage['prompt_tokens']}"
+    print(f"| {prompt} | {mine.plain} | {mine.reset} | {mine.killed} | {most} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -269,7 +269,8 @@ def test_the_real_engine_stops_within_a_second(cut_grid: Grid, phase: str, say: 
     engines = cut_grid.engines.values()
     limit = ENGINE_READS_SECONDS if phase == "reading the prompt" else ENGINE_STOPS_SECONDS
     until(lambda: all(engine.idle() for engine in engines), "the engines are idle", limit)
-    say(f"real engine, {phase}: left after {left * 1000:.0f} ms, idle after {(time.monotonic() - left_at) * 1000:.0f} ms")
+    idle = time.monotonic() - left_at
+    say(f"real engine, {phase}: left after {left * 1000:.0f} ms, idle after {idle * 1000:.0f} ms")
 
 
 # --- What is looked at ------------------------------------------------------------

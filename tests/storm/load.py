@@ -65,12 +65,15 @@ class Ask:
 class Load:
     """All clients, on threads of their own."""
 
-    def __init__(self, address: tuple[str, int], clients: int, seed: int, leave: float = 0.08) -> None:
+    def __init__(
+        self, address: tuple[str, int], clients: int, seed: int, leave: float = 0.08, patience: float = 0.0
+    ) -> None:
         self.era = 0
         self.up = threading.Event()
         self.up.set()
         self._address = address
-        self._leave = leave
+        self._leave = leave  # The part of clients that leave.
+        self._patience = patience  # Seconds that a client waits after an error.
         self._guard = threading.Lock()
         self._ended: list[Ask] = []
         self._under_way = 0
@@ -79,6 +82,7 @@ class Load:
         self._going = threading.Event()
         self._going.set()
         self._over = False
+        self._ending = threading.Event()
         self._failures: list[BaseException] = []
         seeds = random.Random(seed)
         self._threads = [
@@ -106,6 +110,7 @@ class Load:
     def end(self) -> None:
         """Ends all clients; what is under way ends first."""
         self._over = True
+        self._ending.set()
         self._going.set()
         self.up.set()
         for thread in self._threads:
@@ -158,6 +163,7 @@ class Load:
                 self.answers += ask.outcome == "whole"
             if ask.outcome not in ("error", "cut") or not self._going.is_set():
                 return
+            self._ending.wait(self._patience)
             # The same question; only the span that the client opens for it is new.
             fields = ("tenant", "chat", "streamed", "tokens", "choices", "leaves_after")
             trace = f"{int(ask.trace, 16) ^ (1 << 64):032x}" if not ask.retry else f"{int(ask.trace, 16) ^ 1:032x}"

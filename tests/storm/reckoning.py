@@ -114,6 +114,7 @@ class Reckoning:
             self._balance(database)
         finally:
             database.close()
+        self.found.figures["tokens made by engines"] = self._notes.made
         self._notes.forget()
 
     # --- The journal and the books as a whole -----------------------------------

@@ -115,6 +115,7 @@ sha256 = "{digest}"
         text = text.replace('budget = "25.00"', 'budget = "1000000.00"\nrescue = "any-variant"')
         for name in ("listen", "admin"):
             text = re.sub(rf'^{name} = "[^"]*"', f'{name} = "127.0.0.1:{quiet_port()}"', text, flags=re.M)
+        text = re.sub(r"^context_tokens = .*$", "context_tokens = 40000", text, flags=re.M)
         # An engine that is back is to be used again before the next kill.
         return text + guild + '\n[health]\nprobe_interval = "100ms"\npause_first = "100ms"\n' + more
 
