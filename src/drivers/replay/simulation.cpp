@@ -292,6 +292,10 @@ SimulationOptions swarm(std::uint64_t seed) {
   options.gap_mean = Duration(1'000'000 + skewed_up_to(random, seconds(1).count()));
   options.output_tokens_max = 1 + skewed_up_to(random, 2'000);
   for (std::size_t i = 1; i < kTroubles; ++i) options.troubles.ppm[i] = sometimes(100'000);
+  // What answers break by, more often: the most can go wrong after it.
+  for (const Trouble trouble : {Trouble::cut, Trouble::stall, Trouble::error_event}) {
+    options.troubles[trouble] *= 3;
+  }
   options.labels_ppm = random.chance_ppm(333'333) ? 600'000 : 150'000;
   options.client_leaves_ppm = sometimes(500'000);
   options.odd_usage_ppm = sometimes(300'000);

@@ -94,6 +94,8 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
   std::array<std::uint64_t, kEnds> ends{};
   GridCounts counts;
   Money written_off;
+  std::uint64_t deaths = 0;
+  std::uint64_t lost = 0;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     const SimulationReport report = run_simulation(seed);
     for (std::size_t i = 0; i < kEnds; ++i) ends[i] += report.ends[i];
@@ -104,6 +106,8 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
     counts.turned_away += report.counts.turned_away;
     counts.late_news += report.counts.late_news;
     written_off += report.written_off;
+    deaths += report.deaths;
+    lost += report.lost;
   }
   for (std::size_t i = 1; i < kEnds; ++i) {
     const auto end = static_cast<dispatch::End>(i);
@@ -116,6 +120,8 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
   EXPECT_GT(counts.turned_away, 0U);
   EXPECT_GT(counts.late_news, 0U);
   EXPECT_GT(written_off, Money());
+  EXPECT_GT(deaths, 5U);
+  EXPECT_GT(lost, 5U);
 }
 
 }  // namespace
