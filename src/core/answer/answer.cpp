@@ -21,6 +21,19 @@ constexpr std::int64_t kDeltasForgiven = 64;
 // Too few deltas prove nothing.
 constexpr std::int64_t kDeltasToJudge = 8;
 
+// More than anything can have used, and far from where sums of such end.
+constexpr Tokens kReportedMost{std::int64_t{1} << 50U};
+
+Usage within_reason(const Usage& reported) {
+  Usage usage = reported;
+  for (const TokenKind kind : kAllTokenKinds) {
+    usage.tokens[kind] =
+        std::clamp(usage.tokens[kind], Tokens(-kReportedMost.count()), kReportedMost);
+  }
+  usage.contradicted = usage.contradicted || usage.tokens != reported.tokens;
+  return usage;
+}
+
 std::int64_t estimate_tokens(std::int64_t deltas, std::int64_t bytes) {
   if (bytes <= deltas * kBytesOfOneToken) return deltas;
   return std::max(deltas, (bytes + kBytesPerToken - 1) / kBytesPerToken);
@@ -191,9 +204,9 @@ void Answer::take_report(const Delta& delta) {
     // One report of a part makes the sum one of a part.
     lacks_prompt_ = lacks_prompt_ || delta.usage_lacks_prompt;
     lacks_output_ = lacks_output_ || delta.usage_lacks_output;
-    return add_report(*delta.usage, *delta.usage_of_choice);
+    return add_report(within_reason(*delta.usage), *delta.usage_of_choice);
   }
-  reported_ = delta.usage;
+  reported_ = within_reason(*delta.usage);
   lacks_prompt_ = delta.usage_lacks_prompt;
   lacks_output_ = delta.usage_lacks_output;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -538,6 +539,18 @@ TEST(Answer, AFinishForToolCallsThatNobodyMadeIsNotBelieved) {
   EXPECT_EQ(answer.take(finish(Finish::tool_calls)), kNothing);
   EXPECT_TRUE(answer.contradicts_itself());
   EXPECT_FALSE(answer.complete());
+}
+
+// A site may claim any number; sums and products of it must stay numbers.
+TEST(Answer, AbsurdReportsAreBroughtWithinReason) {
+  Answer answer = kept();
+  answer.take(text("a"));
+  answer.next_attempt(TakeUp::continued);
+  answer.take(text("b"));
+  answer.take(
+      report(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
+  EXPECT_TRUE(answer.usage(Tokens(1)).contradicted);
+  EXPECT_GT(answer.billed(Tokens(1)).tokens[TokenKind::output], Tokens(1));
 }
 
 }  // namespace
