@@ -83,7 +83,8 @@ void write_head(const Case& drawn, const dispatch::Snapshot& snapshot, Lines& li
   lines.add("\n[dispatch]");
   lines.add("requests_max = {}", plot.dispatch.requests_max);
   lines.add("attempts_max = {}", plot.dispatch.attempts_max);
-  lines.add("waiting_per_slot = {}", plot.dispatch.waiting_per_slot);
+  lines.add("queued_max = {}", plot.dispatch.queued_max);
+  lines.add("queued_max_per_tenant = {}", plot.dispatch.queued_max_per_tenant);
   if (!plot.death) return;
   lines.add("\n[death]");
   lines.add("at = {}", exact(plot.death->at));
@@ -298,7 +299,9 @@ Case read(const toml::table& root) {
   keys.in("dispatch", [&](Keys& item) {
     plot.dispatch.requests_max = static_cast<std::uint32_t>(item.number("requests_max", 256));
     plot.dispatch.attempts_max = static_cast<std::uint8_t>(item.number("attempts_max", 4));
-    plot.dispatch.waiting_per_slot = static_cast<std::int32_t>(item.number("waiting_per_slot", 16));
+    plot.dispatch.queued_max = static_cast<std::uint32_t>(item.number("queued_max", 1'024));
+    plot.dispatch.queued_max_per_tenant =
+        static_cast<std::uint32_t>(item.number("queued_max_per_tenant", 256));
   });
   keys.in("death", [&](Keys& item) {
     plot.death = {.at = time(item, "at"),

@@ -48,6 +48,7 @@ constexpr std::array kTable = {
     ProblemRow{ProblemKind::insufficient_quota, 429, "insufficient_quota", "insufficient_quota",
                Fault::client, false},
     ProblemRow{sites_rate_limited, 429, kRate, "sites_rate_limited", Fault::upstream, true},
+    ProblemRow{sites_full, 429, kRate, "sites_full", Fault::us, true},
     ProblemRow{overloaded, 503, kServer, "overloaded", Fault::us, true},
     ProblemRow{draining, 503, kServer, "draining", Fault::us, true},
     ProblemRow{no_site_available, 503, kUpstream, "no_site_available", Fault::upstream, true},

@@ -43,6 +43,7 @@ enum class ProblemKind : std::uint8_t {
   exceeds_rate_limit,  // 429 a rate that would refuse it at any time
   insufficient_quota,  // 429 money; clients must not retry it
   sites_rate_limited,  // 429 every lawful site said 429
+  sites_full,          // 429 every lawful site is full, and waiting longer would be too long
   overloaded,          // 503 our own bounds; with Retry-After
   draining,            // 503 this gateway is going down
   no_site_available,   // 503 lawful sites exist, none is up

@@ -83,6 +83,8 @@ struct HttpLimits {
 struct GatewayLimits {
   std::uint32_t requests_max = 10'000;  // open ones of a shard
   std::uint8_t attempts_max = 4;        // of one request
+  std::uint32_t queued_max = 1'024;     // that wait for a site with room
+  std::uint32_t queued_per_tenant_max = 256;
 
   bool operator==(const GatewayLimits&) const = default;
 };

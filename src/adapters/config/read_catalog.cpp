@@ -47,10 +47,14 @@ void read_classes(Draft& draft, const Section& document) {
                                       time_limit->text, first_token->text),
                           "time_limit is for the whole request, all attempts"});
     }
-    draft.configuration.catalog.classes.add({.name = name,
-                                             .first_token = section.duration("first_token"),
-                                             .per_token = section.duration("per_token"),
-                                             .time_limit = section.duration("time_limit")});
+    catalog::LatencyClass row{.name = name,
+                              .first_token = section.duration("first_token"),
+                              .per_token = section.duration("per_token"),
+                              .time_limit = section.duration("time_limit"),
+                              .queue_max = {},
+                              .priority = static_cast<std::uint8_t>(section.number("priority"))};
+    if (section.has("queue_max")) row.queue_max = section.duration("queue_max");
+    draft.configuration.catalog.classes.add(std::move(row));
   });
 }
 

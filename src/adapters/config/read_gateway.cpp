@@ -63,6 +63,8 @@ void read_limits(Draft& draft, const Section& document) {
   draft.configuration.limits = {
       .requests_max = static_cast<std::uint32_t>(limits.number("requests_max")),
       .attempts_max = static_cast<std::uint8_t>(limits.number("attempts_max")),
+      .queued_max = static_cast<std::uint32_t>(limits.number("queued_max")),
+      .queued_per_tenant_max = static_cast<std::uint32_t>(limits.number("queued_per_tenant_max")),
   };
   const Section health = document.section("health");
   draft.configuration.health = {

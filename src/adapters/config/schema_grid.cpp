@@ -2,6 +2,7 @@
 #include <array>
 
 #include "adapters/config/schema.h"
+#include "core/catalog/catalog.h"
 
 namespace hanse::config {
 namespace {
@@ -72,6 +73,23 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 24 * kHour,
      .example = "\"60s\"",
      .meaning = "The whole request, all its attempts. It is kept: past it the request has failed."},
+    {.path = "class.<class>.queue_max",
+     .type = Type::duration,
+     .otherwise = "what `first_token` leaves",
+     .least = 0,
+     .most = 24 * kHour,
+     .example = "\"30s\"",
+     .meaning = "How long a request may wait for a site that has room; past it it is refused with "
+                "429. When not given, as long as a site with nothing else to do could still give "
+                "the first token in time, and a quarter of `first_token` at least."},
+    {.path = "class.<class>.priority",
+     .type = Type::integer,
+     .fallback = "1",
+     .least = 0,
+     .most = hanse::catalog::kClassPriorities - 1,
+     .example = "0",
+     .meaning =
+         "Who goes first of those who wait for a site that has room: 0 before 1, and so on."},
 
     {.path = "alias.<alias>",
      .type = Type::table,

@@ -204,6 +204,15 @@ constexpr auto kKeys = std::to_array<Key>({
          "What happens to a stream that breaks off: `any-variant` goes on with it at another "
          "permitted site, where the same weights are served if possible; `same-variant` only "
          "there; `never` ends it with an error."},
+    {.path = "tenant.<tenant>.weight",
+     .type = Type::integer,
+     .fallback = "1",
+     .least = 1,
+     .most = 1'000'000,
+     .example = "2",
+     .meaning =
+         "Its share when tenants wait for the same sites: one of weight 2 is served twice the "
+         "tokens of one of weight 1."},
     {.path = "tenant.<tenant>.limits",
      .type = Type::table,
      .meaning = "How much all its requests together may be."},

@@ -138,7 +138,8 @@ struct GatewayMetrics::State {
   MetricRegistry registry;
   std::string currency;
 
-  FamilyId requests, rescues, request_duration, time_to_first_token, inter_token_latency;
+  FamilyId requests, rescues, request_duration, request_queueing, time_to_first_token,
+      inter_token_latency;
   FamilyId attempts, attempt_first_token, prediction_ratio;
   FamilyId tokens, tokens_estimated;
   FamilyId refusals, rejections;
@@ -147,7 +148,7 @@ struct GatewayMetrics::State {
 
   Counter charged, owed, written_off, sites_refused;
   Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes, sent_again;
-  Gauge open_requests, journal_unsynced, books_lag_entries, books_lag;
+  Gauge open_requests, queued_requests, journal_unsynced, books_lag_entries, books_lag;
 
   // Requests end under the snapshot they began with, so for a while after a
   // change two are in use.
@@ -208,6 +209,10 @@ void GatewayMetrics::State::add_request_families() {
   time_to_first_token = histograms("hanse_time_to_first_token_seconds",
                                    "From arrival to the first token, all attempts included.",
                                    {"alias", "class"}, first_token_bounds());
+  request_queueing =
+      histograms("hanse_request_queueing_seconds",
+                 "How long requests waited for a site that has room, of those that did.",
+                 {"alias", "class"}, first_token_bounds());
   refusals = counters("hanse_refusals_total",
                       "Requests without a lawful site, by each rule that refused one.", {"rule"});
   rescues = counters("hanse_rescues_total",
@@ -220,6 +225,8 @@ void GatewayMetrics::State::add_request_families() {
   sites_refused =
       counter("hanse_sites_refused_total", "Sites that the gate refused, over all requests.");
   open_requests = gauge("hanse_open_requests", "Requests that have arrived and not ended.");
+  queued_requests =
+      gauge("hanse_queued_requests", "Of them, those that wait for a site that has room.");
   snapshot_changes =
       counter("hanse_snapshot_changes_total", "Configurations put to work after the first.");
   sent_again = counter("hanse_calls_sent_again_total",
@@ -384,6 +391,10 @@ void GatewayMetrics::observe(const Record& record, const Snapshot& snapshot) {
                           snapshot, handles);
   }
   if (const auto first = first_token_of(record)) of_class.first_token.observe(first->count());
+  if (record.queued > Duration()) {
+    const std::string& name = snapshot.catalog.classes[record.latency_class].name;
+    state.registry.histogram(state.request_queueing, {alias, name}).observe(record.queued.count());
+  }
   if (const auto how = rescue_of(record)) {
     const std::string_view outcome = record.end == End::answered ? "answered" : "lost";
     state.registry.counter(state.rescues, {to_string(*how), outcome}).add();
@@ -444,6 +455,7 @@ void GatewayMetrics::sample(const dispatch::Dispatch& dispatch, MonotonicTime no
   const Snapshot& snapshot = *world.snapshot;
   state_->bind_gauges(snapshot);
   state_->open_requests.set(static_cast<std::int64_t>(dispatch.open_requests()));
+  state_->queued_requests.set(static_cast<std::int64_t>(dispatch.queued_requests()));
 
   std::vector<std::int64_t> tokens(snapshot.fleet.sites.size(), 0);
   snapshot.fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {

@@ -117,6 +117,7 @@ Json head_json(const RecordView& view) {
   object["currency"] = view.currency;
   object["outcome"] = to_string(view.end);
   object["took_ns"] = view.took.count();
+  if (view.queued > Duration()) object["queued_ns"] = view.queued.count();
   put(object, "first_token_ns", view.first_token);
   object["tenant"] = view.tenant;
   object["project"] = view.project;

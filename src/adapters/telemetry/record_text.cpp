@@ -34,7 +34,7 @@ std::string headline(End end) {
     case End::refused_by_law: return "refused: no site may serve it";
     case End::over_budget: return "refused: over budget";
     case End::over_rate: return "refused: over its rate";
-    case End::at_capacity: return "refused: every permitted site is full";
+    case End::at_capacity: return "refused: every permitted site was full";
     case End::sites_unavailable: return "failed: no permitted site works";
     case End::attempts_failed: return "failed: all that could be tried failed";
     case End::out_of_time: return "failed: its time was over";
@@ -120,9 +120,12 @@ void print_head(Page& page) {
   std::string how = headline(view.end);
   if (view.end == End::answered && !view.attempts.empty())
     how += " by " + view.attempts.back().site;
-  page.out += fmt::format("{}  {}{} {}\n", page.painter.paint(view.id, Style::bold),
+  page.out += fmt::format("{}  {}{} {}{}\n", page.painter.paint(view.id, Style::bold),
                           page.painter.paint(how, style_of(view.end)),
-                          view.end == End::answered ? " in" : ", after", to_string(view.took));
+                          view.end == End::answered ? " in" : ", after", to_string(view.took),
+                          view.queued > Duration()
+                              ? fmt::format(", {} of it in the queue", to_string(view.queued))
+                              : std::string());
 
   std::string who = fmt::format("{} / {} / {}", view.tenant, view.project, view.key);
   if (!view.tenant_title.empty() && view.tenant_title != view.tenant) {

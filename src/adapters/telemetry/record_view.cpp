@@ -344,6 +344,7 @@ Result<RecordView> make_view(const dispatch::Record& record, const dispatch::Rec
   view.currency = currency.text();
   view.end = record.end;
   view.took = record.took;
+  view.queued = record.queued;
   view.first_token = dispatch::first_token_of(record);
   tell_who(record, snapshot, view);
   tell_what(record, snapshot, view);

@@ -12,7 +12,8 @@
 // in UTC; what is not known is left out, not null.
 //
 //   id, trace_id, client_request_id, arrived_at, snapshot, currency
-//   outcome, took_ns, first_token_ns (from arrival to the first token)
+//   outcome, took_ns, queued_ns (of that, waiting for a site with room; only when it
+//   did), first_token_ns (from arrival to the first token)
 //   tenant, project, key, alias, latency_class, labels
 //   asked: {prompt_bytes, prompt_tokens_max, output_tokens_limit, choices, streamed}
 //   objective: {first_token_ns, per_token_ns, time_limit_ns}
@@ -131,6 +132,7 @@ struct RecordView {
 
   dispatch::End end = dispatch::End::open;
   Duration took;
+  Duration queued;
   std::optional<Duration> first_token;  // from arrival
 
   std::string tenant;

@@ -5,6 +5,7 @@
 // Part of a snapshot: built once by the configuration, never changed after.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ struct Variant {
   Tokens context_tokens{0};  // of this variant where it is served; 0: the model's
 };
 
+inline constexpr std::uint8_t kClassPriorities = 4;
+inline constexpr std::uint8_t kClassPriorityUsual = 1;
+
 // What a request must feel like. Objectives steer placement; the time limit
 // is kept.
 struct LatencyClass {
@@ -42,6 +46,12 @@ struct LatencyClass {
   Duration first_token;  // objective: until the first token at the client
   Duration per_token;    // objective: between output tokens
   Duration time_limit;   // the whole request, all attempts
+  // How long a request may wait for a site that has room; nothing: what the
+  // objective leaves.
+  std::optional<Duration> queue_max = {};
+  // Who goes first where requests wait: 0 before 1, and so on, below
+  // kClassPriorities.
+  std::uint8_t priority = kClassPriorityUsual;
 };
 
 // The name a client asks for.

@@ -68,7 +68,6 @@ fleet::SiteLine Dispatch::line_of(const World& world, const placement::Decision&
 
 placement::Decision Dispatch::place(Request& request, const Wanted& wanted, Exclusions& excluded,
                                     Instant now) {
-  request.demand.variant = wanted.variant;
   // Ends, for a site that gives no leave is full and left out from then on.
   while (true) {
     const placement::Decision decision = decide(request, wanted, excluded, now);
@@ -89,11 +88,13 @@ void Dispatch::give_slot_back(fleet::SiteLine site) {
   HANSE_CHECK(attempts_at_[site.value()] > 0);
   --attempts_at_[site.value()];
   slots_.give_back(site);
+  room_made_ = true;
 }
 
 placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exclusions& excluded,
                                      Instant now) {
   World& world = *request.world;
+  request.demand.variant = wanted.variant;
   allowed_.assign(request.permitted);
   const auto exclude = [&](SiteId site, Exclusion::Why why) {
     allowed_.erase(site.value());
@@ -167,56 +168,61 @@ void Dispatch::go_on(Request& request, Instant now) {
   if (request.record.attempts.size() >= options_.attempts_max) {
     return give_up(request, End::attempts_failed, now);
   }
+  std::vector<Way> ways = ways_on(request);
   for (const bool again : {false, true}) {
-    if (request.delivered ? rescue(request, again, now) : begin_anew(request, again, now)) return;
+    for (Way& way : ways) {
+      way.wanted.again = again;
+      if (attempt_at(request, way, now)) return;
+    }
   }
-  const std::optional<MonotonicTime> until = worth_waiting_for(request, now);
-  if (!until) return give_up(request, End::attempts_failed, now);
-  request.state = State::pausing;
-  request.paused_until = *until;
-  const bool is_next = *until < next_probe_ && (pauses_.empty() || *until < pauses_.front().until);
-  pauses_.push_back({.until = *until, .request = request.ref});
-  std::ranges::push_heap(pauses_, later);
-  if (is_next) wake_at_next();
+  if (const auto until = worth_waiting_for(request, now)) {
+    request.state = State::pausing;
+    request.paused_until = *until;
+    pauses_.push_back({.until = *until, .request = request.ref});
+    std::ranges::push_heap(pauses_, later);
+    return wake_by(*until);
+  }
+  const bool is_queued = !ways.empty() && may_get_room(request, now) &&
+                         !enqueue(request, request.waits_until, now).has_value();
+  if (!is_queued) give_up(request, End::attempts_failed, now);
 }
 
-bool Dispatch::begin_anew(Request& request, bool again, Instant now) {
-  for (const VariantId variant : variants_left(request)) {
-    if (attempt_at(request, {.variant = variant, .again = again}, TakeUp::anew, now)) return true;
+std::vector<Dispatch::Way> Dispatch::ways_on(const Request& request) const {
+  std::vector<Way> ways;
+  const std::vector<VariantId> left = variants_left(request);
+  if (!request.delivered) {
+    for (const VariantId variant : left) ways.push_back({.wanted = {.variant = variant}});
+    return ways;
   }
-  return false;
-}
-
-bool Dispatch::rescue(Request& request, bool again, Instant now) {
-  const Snapshot& snapshot = *request.world->snapshot;
-  const limits::Rescue policy = snapshot.tenants.tenants[request.record.tenant].rescue;
-  if (policy == limits::Rescue::never || request.resumable == answer::Resumable::no) return false;
+  const limits::Rescue policy =
+      request.world->snapshot->tenants.tenants[request.record.tenant].rescue;
+  if (policy == limits::Rescue::never || request.resumable == answer::Resumable::no) return ways;
   const VariantId same = last_to_answer(request);
   if (request.resumable != answer::Resumable::by_repeating) {
-    Wanted wanted{.variant = same,
-                  .again = again,
-                  .continuing = request.resumable == answer::Resumable::by_continuing};
-    const std::vector<VariantId> left = variants_left(request);
+    Way way{.wanted = {.variant = same,
+                       .continuing = request.resumable == answer::Resumable::by_continuing},
+            .take_up = TakeUp::continued};
     const bool is_left = std::ranges::any_of(
         left, [&](VariantId variant) { return !variant.valid() || variant == same; });
-    if (is_left && attempt_at(request, wanted, TakeUp::continued, now)) return true;
+    if (is_left) ways.push_back(way);
     if (policy == limits::Rescue::any_variant) {
       for (const VariantId variant : left) {
-        wanted.variant = variant;
-        if (attempt_at(request, wanted, TakeUp::continued, now)) return true;
+        way.wanted.variant = variant;
+        ways.push_back(way);
       }
     }
   }
   // Other weights would tell another answer.
-  return attempt_at(request, {.variant = same, .again = again}, TakeUp::repeated, now);
+  ways.push_back({.wanted = {.variant = same}, .take_up = TakeUp::repeated});
+  return ways;
 }
 
-bool Dispatch::attempt_at(Request& request, const Wanted& wanted, TakeUp take_up, Instant now) {
+bool Dispatch::attempt_at(Request& request, const Way& way, Instant now) {
   // Ends, for a site that may not be asked any more is not decided for again.
   while (true) {
-    const placement::Decision decision = place(request, wanted, request.record.excluded, now);
+    const placement::Decision decision = place(request, way.wanted, request.record.excluded, now);
     if (!decision.chosen.valid()) return false;
-    if (open_attempt(request, decision, take_up, now)) return true;
+    if (open_attempt(request, decision, way.take_up, now)) return true;
   }
 }
 
@@ -417,6 +423,8 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
 
   if (event.failure == answer::Failure::none) {
     waits_.answered(line);
+    rooms_.answered(line, *request.attempt().ended);
+    slots_.bound(line, rooms_.room(line));
     // Of an answer that several attempts have made nothing is learned: it counts
     // as estimated.
     request.world->placement.learned().observe(request.demand, request.attempt().site,
@@ -425,7 +433,11 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
     return end(request, End::answered, Finish{request.ref}, now);
   }
   const FailureRow& row = row_of(event.failure);
-  if (row.blame == Blame::busy) waits_.asked(line, event.retry_after, now.monotonic);
+  if (row.blame == Blame::busy) {
+    waits_.asked(line, event.retry_after, now.monotonic);
+    rooms_.turned_away(line, attempts_at_[line.value()] + 1);
+    slots_.bound(line, rooms_.room(line));
+  }
   // An engine that was asked to go on with an answer may find that wrong; the
   // client has asked nothing of the kind.
   const bool may_go_on = row.elsewhere != Elsewhere::no ||
@@ -444,6 +456,10 @@ void Dispatch::client_gone(const ClientGone& event, Instant now) {
         request.state == State::answering ? bounded_here(request, event.usage) : Usage{};
     close_attempt(request, answer::Failure::none, usage, event.paused, now,
                   ledger::Outcome::cancelled);
+  }
+  if (request.state == State::queued) {
+    HANSE_CHECK(queue_.remove(request.ticket, now.monotonic));
+    request.record.queued += elapsed(request.queued_at, now.monotonic);
   }
   // Of a whole answer nothing has gone out: the site is owed for it, but the
   // tenant pays for what it got.

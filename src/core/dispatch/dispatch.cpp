@@ -28,8 +28,12 @@ Dispatch::Dispatch(SnapshotRef snapshot, ledger::Ledger& ledger, const Ports& po
       missing_models_({.first = options.health.pause_first, .most = options.health.pause_max}),
       numbers_(ledger_.epoch()),
       rates_(snapshot->tenants),
+      queue_({.waiting_max = options.queued_max,
+              .waiting_max_per_tenant = options.queued_max_per_tenant,
+              .priorities = kQueuePriorities}),
       requests_(options.requests_max),
-      next_probe_(now.monotonic) {
+      next_probe_(now.monotonic),
+      next_wake_(now.monotonic) {
   HANSE_CHECK(options_.attempts_max >= 1 && options_.attempts_max <= kAttemptsMax);
   world_ = make_world(std::move(snapshot), nullptr, now);
 }
@@ -41,6 +45,8 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
   actions_ = &actions;
   (void)more(actions);
   actions_ = &actions;
+  // Time alone may have made room: whoever waits goes before whoever comes.
+  if (queue_.waiting() > 0) serve_queue(now);
   struct Visitor {
     Dispatch& dispatch;
     Instant now;
@@ -55,6 +61,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
     void operator()(const SiteDrilled& e) const { dispatch.site_drilled(e, now); }
   };
   std::visit(Visitor{*this, now}, event);
+  if (queue_.waiting() > 0) serve_queue(now);
   actions_ = nullptr;
   return overflow_.empty() ? Progress::done : Progress::more;
 }
@@ -115,10 +122,10 @@ void Dispatch::arrived(const Arrived& event, Instant now) {
 
   if (!admit(request, now)) return;
   const placement::Decision decision = place(request, {}, request.record.excluded, now);
-  if (!decision.chosen.valid()) {
-    return refuse(request, end_without_site(request, now),
-                  {.request = request.ref, .retry_after = retry_after(request, now)}, now);
-  }
+  if (!decision.chosen.valid()) return await_room(request, now);
+  const placement::Prediction& foretold = decision.best[0].prediction;
+  count(request, {.prompt = foretold.prompt, .output = foretold.output});
+  queue_.pass(world.shares[request.record.tenant.value()], priority_of(request), request.expected);
   if (!hold(request, now)) return give_slot_back(line_of(world, decision));
   if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
 }
@@ -192,6 +199,7 @@ void Dispatch::first_token(const FirstToken& event, Instant now) {
   request->first_token_at = now.monotonic;
   health_.first_token(request->world->line(attempt.site),
                       std::exchange(request->trial, fleet::Trial::none), now);
+  room_made_ = true;  // at a site that has just come back
   missing_models_.found(request->world->line(attempt.decision.chosen), now.monotonic);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
@@ -218,16 +226,20 @@ void Dispatch::progressed(const Progressed& event, Instant now) {
 void Dispatch::site_reported(const SiteReported& event, Instant now) {
   if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
   health_.reported(world_->line(event.site), event.finding, now);
+  room_made_ = true;
 }
 
 void Dispatch::site_drilled(const SiteDrilled& event, Instant now) {
   if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
   const Duration lasts = std::clamp(event.lasts, Duration(), fleet::DrillBook::kLongest);
   drills_.set(world_->line(event.site), now.monotonic + lasts, now.monotonic);
+  room_made_ = true;
 }
 
 void Dispatch::woke(Instant now) {
   end_pauses(now);
+  room_made_ = true;
+  serve_queue(now);
   if (now.monotonic < next_probe_) return wake_at_next();
   waits_.tidy(now.monotonic);
   world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
@@ -237,8 +249,15 @@ void Dispatch::woke(Instant now) {
   wake_at_next();
 }
 
+void Dispatch::wake_by(MonotonicTime time) {
+  if (time < next_wake_) wake_at_next();
+}
+
 void Dispatch::wake_at_next() {
-  emit(WakeAt{pauses_.empty() ? next_probe_ : std::min(next_probe_, pauses_.front().until)});
+  next_wake_ = next_probe_;
+  if (!pauses_.empty()) next_wake_ = std::min(next_wake_, pauses_.front().until);
+  if (const auto due = queue_.next_deadline()) next_wake_ = std::min(next_wake_, *due);
+  emit(WakeAt{next_wake_});
 }
 
 void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
@@ -251,6 +270,7 @@ void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
   for (const auto& request : requests_) {
     if (request && request->state != State::free) count_in_newest_world(*request);
   }
+  room_made_ = true;
 }
 
 // --- Reading ---------------------------------------------------------------

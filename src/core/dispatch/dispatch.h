@@ -8,6 +8,7 @@
 //            Arrived
 //               |            no permit, no budget, no site
 //            [deciding] --------------------------------> Refuse
+//               |       no room      <-------> [queued]      | too late
 //               | OpenAttempt      ^
 //               v                  | AttemptEnded(failure): anew
 //           [waiting] -------------+<--------------------- [pausing]
@@ -42,11 +43,13 @@
 #include "core/fleet/health.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/missing_models.h"
+#include "core/fleet/room_book.h"
 #include "core/fleet/site_slots.h"
 #include "core/fleet/wait_book.h"
 #include "core/ledger/budget.h"
 #include "core/ledger/hold_book.h"
 #include "core/ledger/ledger.h"
+#include "core/limits/fair_queue.h"
 #include "core/limits/rate_limiter.h"
 
 namespace hanse::dispatch {
@@ -59,7 +62,9 @@ struct DispatchOptions {
   Duration probe_every = seconds(1);
   ledger::Currency currency{{'E', 'U', 'R'}};
   fleet::HealthOptions health;
-  std::int32_t waiting_per_slot = 16;  // at a site, beside those that it works on
+  // Requests that wait here, for no site has room; zero: none.
+  std::uint32_t queued_max = 1'024;
+  std::uint32_t queued_max_per_tenant = 256;
 };
 
 // All that a shard shares with others, each behind a port: it is asked or told
@@ -104,6 +109,8 @@ class Dispatch {
   [[nodiscard]] const World& world() const { return *world_; }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
   [[nodiscard]] std::size_t open_requests() const { return open_; }
+  // Of those, requests that wait for a site that has room.
+  [[nodiscard]] std::size_t queued_requests() const { return queue_.waiting(); }
   // For whoever watches: what is set aside, and what is let in.
   [[nodiscard]] const ledger::HoldBook& holds() const { return holds_; }
   [[nodiscard]] const limits::RateLimiter& rates() const { return rates_; }
@@ -143,6 +150,12 @@ class Dispatch {
     bool again = false;       // sites that failed in passing count as well
     bool continuing = false;  // its engine must go on from a last message
   };
+  struct Way {
+    Wanted wanted;
+    answer::TakeUp take_up = answer::TakeUp::anew;
+  };
+  // How it may go on after its last attempt, the best first.
+  [[nodiscard]] std::vector<Way> ways_on(const Request& request) const;
   // Chooses among the sites that are permitted, work, have room, have not been
   // tried, and are as wanted; says which were left out. A site that is chosen has
   // given leave for an attempt, which is made or given back.
@@ -159,15 +172,34 @@ class Dispatch {
                     Instant now);
   // After an attempt that failed: the next one, now or in a while, or the end.
   void go_on(Request& request, Instant now);
-  // An attempt as wanted, when there is a site for one; likewise those below.
-  bool attempt_at(Request& request, const Wanted& wanted, answer::TakeUp take_up, Instant now);
-  bool begin_anew(Request& request, bool again, Instant now);
-  bool rescue(Request& request, bool again, Instant now);
+  // An attempt as wanted, when there is a site for one.
+  bool attempt_at(Request& request, const Way& way, Instant now);
   // When a site that failed in passing may be asked once more, if that is soon.
   [[nodiscard]] std::optional<MonotonicTime> worth_waiting_for(const Request& request,
                                                                Instant now) const;
   void end_pauses(Instant now);
+  void wake_by(MonotonicTime time);
   void wake_at_next();
+
+  // No site has room, or works: lets a new request wait, or refuses it.
+  void await_room(Request& request, Instant now);
+  // Whether a site could take the request, if only it had room.
+  [[nodiscard]] bool may_get_room(const Request& request, Instant now) const;
+  // Lets it wait for room, until then at most; else says why not.
+  std::optional<limits::QueueRefusal> enqueue(Request& request, MonotonicTime until, Instant now);
+  // Lets those go whose turn it is and for whom there is room.
+  void serve_queue(Instant now);
+  bool can_go(const limits::Waiting& waiting, Instant now);
+  // Its turn has come. False when there is no room for it after all: it waits on.
+  bool take_turn(const limits::Waiting& waiting, Instant now);
+  // It waits no longer, without having gone; one like it may come again then.
+  void turn_away(const limits::Waiting& waiting, Instant now);
+  void turn_away(Request& request, Duration again, Instant now);
+  Request& leave_queue(const limits::Waiting& waiting, Instant now);
+  // What its tenant is counted for it, before and after it has gone.
+  void count(Request& request, const limits::Served& expected);
+  void count_in_truth(Request& request);
+
   void give_up(Request& request, End why, Instant now);
   void raise_watermark(Request& request, Tokens output, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
@@ -211,11 +243,14 @@ class Dispatch {
   ledger::HoldBook holds_;
   fleet::HealthBook health_;
   fleet::WaitBook waits_;
+  fleet::RoomBook rooms_;
   fleet::MissingModels missing_models_;
   fleet::DrillBook drills_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
+  limits::FairQueue queue_;
+  bool room_made_ = false;  // somebody in the queue may be able to go
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;
@@ -225,6 +260,7 @@ class Dispatch {
   std::vector<Action> overflow_;  // what did not fit, in order
   std::size_t overflow_begin_ = 0;
   MonotonicTime next_probe_;
+  MonotonicTime next_wake_;  // as was told
   // Requests that wait for a site, a heap by time. One that has gone on or ended
   // is passed over when its time comes.
   struct Pause {

@@ -223,7 +223,7 @@ TEST(Dispatch, SitesThatDoNotWorkAreNotAskedAndTheClientIsToldWhenToComeAgain) {
 
 TEST(Dispatch, FullSitesAreAtCapacity) {
   DispatchOptions options;
-  options.waiting_per_slot = 0;
+  options.queued_max = 0;
   Snapshot snapshot = small_grid();
   for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
   Desk desk(snapshot, options);
@@ -237,7 +237,7 @@ TEST(Dispatch, FullSitesAreAtCapacity) {
 // More sites are sick than a record has room for, and one is full.
 TEST(Dispatch, AFullSiteIsToldAmongManySickOnes) {
   DispatchOptions options;
-  options.waiting_per_slot = 0;
+  options.queued_max = 0;
   Snapshot snapshot = small_grid();
   for (int i = 0; i < 10; ++i) {
     const SiteId lyon = *snapshot.fleet.sites.find("lyon");
@@ -482,7 +482,7 @@ TEST(Dispatch, AnOldSnapshotIsNotKeptByASlotThatNobodyUses) {
 // Sites do not become idle because a configuration was read again.
 TEST(Dispatch, WhatIsUnderWayCountsUnderANewSnapshotToo) {
   DispatchOptions options;
-  options.waiting_per_slot = 0;
+  options.queued_max = 0;
   Snapshot snapshot = small_grid();
   for (std::size_t i = 0; i < 4; ++i) snapshot.fleet.sites[SiteId(i)].slots = 1;
   Desk desk(snapshot, options);

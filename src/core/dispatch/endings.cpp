@@ -139,6 +139,7 @@ void Dispatch::end(Request& request, End why, Action last, Instant now) {
     rates_.finish(*request.admission, used, now.monotonic);
     request.admission.reset();
   }
+  count_in_truth(request);
   emit(std::move(last));
   request.state = State::free;
   --open_;

@@ -74,7 +74,7 @@ TEST(LostSupplier, ItsFirstAnswerOpensItToAll) {
 }
 
 // It works; that it takes no more yet is no outage.
-TEST(LostSite, ThatIsJustBackRefusesForWantOfRoom) {
+TEST(LostSite, ThatIsJustBackHasNoRoomYet) {
   Desk desk;
   desk.tell(SiteReported{.site = desk.site("hamburg"), .finding = fleet::Finding::fails});
   desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(60)});
@@ -84,10 +84,12 @@ TEST(LostSite, ThatIsJustBackRefusesForWantOfRoom) {
   EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
             "refuse sites_unavailable again in 1 s");
   desk.first_token(trial.request);
-  EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
-            "open_attempt hamburg/small/q4");
-  EXPECT_EQ(desk.tell(desk.request("acme", "personal; subjects=EU")).back(),
-            "refuse at_capacity again in 1 s");
+  const Arrived second = desk.request("acme", "personal; subjects=EU");
+  EXPECT_EQ(desk.tell(second).back(), "open_attempt hamburg/small/q4");
+  const Arrived next = desk.request("acme", "personal; subjects=EU");
+  EXPECT_THAT(desk.tell(next), ElementsAre(StartsWith("hold_opened"))) << "it waits";
+  EXPECT_EQ(desk.first_token(second.request).back(), "open_attempt hamburg/small/q4");
+  EXPECT_EQ(desk.record(next).attempts.size(), 1U) << "and goes";
 }
 
 }  // namespace

@@ -88,6 +88,15 @@ Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left)
   return std::min(std::max(seconds(1), latency_class.first_token), left / 2);
 }
 
+Duration longest_queueing(const catalog::LatencyClass& latency_class, Duration soonest_first_token,
+                          Duration left) {
+  // A tenth is left for what is foretold wrongly.
+  const Duration objective = latency_class.first_token - latency_class.first_token / 10;
+  const Duration most = latency_class.queue_max.value_or(
+      std::max(objective - std::min(soonest_first_token, objective), objective / 4));
+  return std::min(most, left / 2);
+}
+
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now) {
   switch (row_of(failure).blame) {

@@ -86,6 +86,13 @@ inline constexpr Duration kPauseBeforeAgain = milliseconds(250);
 // objective, at least a second, and never more than half of what is left.
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left);
 
+// The longest that a new request waits for a site that has room: what its class
+// says, or else what the soonest first token of a site that has some leaves of
+// nine tenths of its objective, a quarter of that at least; and never more than half of what is
+// left.
+Duration longest_queueing(const catalog::LatencyClass& latency_class, Duration soonest_first_token,
+                          Duration left);
+
 // What a failure says of a site's health; and of whether it has the model.
 void tell_health(fleet::HealthBook& health, fleet::SiteLine site, fleet::Trial trial,
                  answer::Failure failure, Instant now);

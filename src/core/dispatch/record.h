@@ -127,7 +127,8 @@ struct Record {
 
   End end = End::open;
   Duration took;
-  Usage usage;  // what the tenant is charged for
+  Duration queued;  // of that, in the queue of those for whom no site has room
+  Usage usage;      // what the tenant is charged for
   Money held;
   Money charged;
   Money written_off;

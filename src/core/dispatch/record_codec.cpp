@@ -13,7 +13,7 @@
 namespace hanse::dispatch {
 namespace {
 
-constexpr std::uint8_t kRecordVersion = 3;
+constexpr std::uint8_t kRecordVersion = 4;
 constexpr auto kLastEnd = End::asked_to_wait;
 constexpr auto kLastWhy = Exclusion::Why::drilled;
 using answer::kLastFailure;
@@ -165,7 +165,7 @@ void write_head(const RecordHead& head, WireWriter& out) {
 }
 
 RecordHead read_head(WireReader& in) {
-  if (in.byte() != kRecordVersion) in.fail("not a record of version 3");
+  if (in.byte() != kRecordVersion) in.fail("not a record of version 4");
   RecordHead head;
   read(head.number.epoch, in);
   head.number.sequence = in.zigzag();
@@ -197,8 +197,8 @@ void read_extras(RecordExtras& extras, WireReader& in) {
 void write_record(const Record& record, const RecordExtras& extras, std::string& out) {
   const auto& [number, snapshot, arrived_at, key, tenant, alias, latency_class, labels,
                prompt_bytes, prompt_tokens_max, output_limit, choices, streamed, sites_permitted,
-               sites_refused, excluded, attempts, end, took, usage, held, charged, written_off] =
-      record;
+               sites_refused, excluded, attempts, end, took, queued, usage, held, charged,
+               written_off] = record;
   WireWriter writer(out);
   write_head({.number = number, .snapshot = snapshot, .arrived_at = arrived_at.wall}, writer);
   write(arrived_at.monotonic, writer);
@@ -219,6 +219,7 @@ void write_record(const Record& record, const RecordExtras& extras, std::string&
   for (const AttemptRecord& attempt : attempts) write(attempt, arrived_at, writer);
   write_enum(end, writer);
   write(took, writer);
+  write(queued, writer);
   write(usage, writer);
   write(held, writer);
   write(charged, writer);
@@ -232,7 +233,7 @@ Result<StoredRecord> read_record(std::string_view bytes) {
   const RecordHead head = read_head(in);
   auto& [number, snapshot, arrived_at, key, tenant, alias, latency_class, labels, prompt_bytes,
          prompt_tokens_max, output_limit, choices, streamed, sites_permitted, sites_refused,
-         excluded, attempts, end, took, usage, held, charged, written_off] = stored.record;
+         excluded, attempts, end, took, queued, usage, held, charged, written_off] = stored.record;
   number = head.number;
   snapshot = head.snapshot;
   arrived_at.wall = head.arrived_at;
@@ -255,6 +256,7 @@ Result<StoredRecord> read_record(std::string_view bytes) {
   }
   read_enum(end, kLastEnd, in);
   read(took, in);
+  read(queued, in);
   read(usage, in);
   read(held, in);
   read(charged, in);

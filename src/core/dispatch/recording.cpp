@@ -12,7 +12,7 @@ namespace hanse::dispatch {
 namespace {
 
 constexpr std::string_view kMagic = "HANSEREC";
-constexpr std::uint8_t kRecordingVersion = 3;
+constexpr std::uint8_t kRecordingVersion = 4;
 constexpr std::size_t kHeadBytes = kMagic.size() + 1;
 constexpr std::size_t kChecksumBytes = 4;
 
@@ -33,8 +33,8 @@ std::uint32_t checksum(std::uint32_t before, RecordingBlockKind kind, std::strin
 // --- The start -------------------------------------------------------------
 
 void write_options(const DispatchOptions& options, WireWriter& out) {
-  const auto& [requests_max, attempts_max, probe_every, currency, health, waiting_per_slot] =
-      options;
+  const auto& [requests_max, attempts_max, probe_every, currency, health, queued_max,
+               queued_max_per_tenant] = options;
   const auto& [soft_failures_to_open, pause_first, pause_max] = health;
   write(requests_max, out);
   out.byte(attempts_max);
@@ -43,7 +43,8 @@ void write_options(const DispatchOptions& options, WireWriter& out) {
   write(soft_failures_to_open, out);
   write(pause_first, out);
   write(pause_max, out);
-  write(waiting_per_slot, out);
+  write(queued_max, out);
+  write(queued_max_per_tenant, out);
 }
 
 DispatchOptions read_options(WireReader& in) {
@@ -61,7 +62,8 @@ DispatchOptions read_options(WireReader& in) {
   read(options.health.soft_failures_to_open, in);
   read(options.health.pause_first, in);
   read(options.health.pause_max, in);
-  read(options.waiting_per_slot, in);
+  read(options.queued_max, in);
+  read(options.queued_max_per_tenant, in);
   return options;
 }
 

@@ -16,13 +16,15 @@
 #include "core/dispatch/world.h"
 #include "core/ledger/entry.h"
 #include "core/ledger/hold_book.h"
+#include "core/limits/fair_queue.h"
 #include "core/limits/rate_limiter.h"
 
 namespace hanse::dispatch {
 
 enum class State : std::uint8_t {
   free,       // ended, or never used
-  pausing,    // no attempt is under way; a site is asked again when `paused_until` comes
+  queued,     // no attempt is under way; it goes when a site has room and it is its turn
+  pausing,    // likewise; a site is asked again when `paused_until` comes
   waiting,    // an attempt is under way and nothing of it has come
   answering,  // its answer has begun
 };
@@ -38,6 +40,7 @@ struct Request {
     ref = event.request;
     state = State::waiting;
     hold = {};
+    counted_at.reset();
     admission.reset();
     twin.reset();
     may_leave = has_left = output = attempt_base = Tokens(0);
@@ -64,6 +67,7 @@ struct Request {
     record.excluded.clear();
     record.attempts.clear();
     record.end = End::open;
+    record.queued = Duration();
     record.took = Duration();
     record.usage = Usage();
     record.held = record.charged = record.written_off = Money();
@@ -106,6 +110,11 @@ struct Request {
   fleet::Trial trial = fleet::Trial::none;  // the attempt under way tries its site again
   MonotonicTime first_token_at;
   MonotonicTime paused_until;
+  limits::Ticket ticket;  // while queued
+  MonotonicTime queued_at;
+  // What its tenant was counted for it, and at which priority, if it was.
+  limits::Served expected;
+  std::optional<std::uint8_t> counted_at;
   MonotonicTime waits_until;  // not longer for any site, since the last attempt
   // Of the client's answer, over all attempts, in deltas.
   Tokens may_leave;          // by the last watermark
@@ -120,5 +129,9 @@ struct Request {
   BitSet permitted;  // sites that the gate permits and that offer the alias
   Record record;
 };
+
+// Where it stands among those who wait: 0 goes first.
+std::uint8_t priority_of(const Request& request);
+inline constexpr std::uint8_t kQueuePriorities = 1 + catalog::kClassPriorities;
 
 }  // namespace hanse::dispatch

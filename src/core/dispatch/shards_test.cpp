@@ -55,7 +55,7 @@ Snapshot grid_with_slots(std::int32_t slots) {
 
 DispatchOptions without_waiting() {
   DispatchOptions options;
-  options.waiting_per_slot = 0;
+  options.queued_max = 0;
   return options;
 }
 
@@ -188,6 +188,9 @@ class FarOwner final : public fleet::SiteSlots {
     const fleet::SiteLine line = owner_.set(name, attempts_max);
     full_.grow(owner_.full().size());
     return line;
+  }
+  void bound(fleet::SiteLine site, std::int32_t attempts_max) override {
+    owner_.bound(site, attempts_max);
   }
   bool take(fleet::SiteLine site) override {
     ++asked;

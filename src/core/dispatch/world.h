@@ -20,6 +20,7 @@
 #include "core/gate/gate.h"
 #include "core/ledger/account.h"
 #include "core/ledger/hold_book.h"
+#include "core/limits/fair_queue.h"
 #include "core/placement/placement.h"
 
 namespace hanse::dispatch {
@@ -48,6 +49,7 @@ struct World {
   std::vector<ledger::AccountNumber> receivables;  // by key
   std::vector<ledger::AccountNumber> payables;     // by site
   std::vector<ledger::BudgetScope> budget_scopes;  // by key
+  std::vector<limits::ShareLine> shares;           // by tenant
 
  private:
   std::vector<fleet::SiteLine> lines_;  // by site

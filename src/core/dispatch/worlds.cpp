@@ -74,12 +74,17 @@ std::shared_ptr<World> Dispatch::make_world(SnapshotRef snapshot, const World* b
   find_lines(*world);
   register_accounts(*world, now);
   find_budgets(*world);
+  for (const limits::Tenant& tenant : world->snapshot->tenants.tenants) {
+    world->shares.push_back(queue_.set(tenant.name, tenant.weight));
+  }
   return world;
 }
 
 void Dispatch::find_lines(World& world) {
   world.snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
-    const fleet::SiteLine line = slots_.set(row.name, row.slots * (1 + options_.waiting_per_slot));
+    const fleet::SiteLine line = slots_.set(row.name, row.slots);
+    rooms_.know(line, row.slots, world.snapshot->fleet.links[site.value()].round_trip);
+    slots_.bound(line, rooms_.room(line));
     world.stands_at(site, line);
     health_.know(line, fleet::domains_of(world.snapshot->fleet, site));
     if (line.value() >= attempts_at_.size()) attempts_at_.resize(line.value() + 1, 0);

@@ -5,16 +5,20 @@
 namespace hanse::fleet {
 
 SiteLine SlotOwner::set(std::string_view name, std::int32_t attempts_max) {
-  HANSE_CHECK(attempts_max >= 0);
   auto known = by_name_.find(name);
   if (known == by_name_.end()) {
     known = by_name_.emplace(name, SiteLine(lines_.size())).first;
     lines_.emplace_back();
     full_.grow(lines_.size());
   }
-  line(known->second).attempts_max = attempts_max;
-  note_room(known->second);
+  bound(known->second, attempts_max);
   return known->second;
+}
+
+void SlotOwner::bound(SiteLine site, std::int32_t attempts_max) {
+  HANSE_CHECK(attempts_max >= 0);
+  line(site).attempts_max = attempts_max;
+  note_room(site);
 }
 
 bool SlotOwner::take(SiteLine site) {

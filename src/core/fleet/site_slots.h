@@ -31,6 +31,10 @@ class SiteSlots {
   // Requires: attempts_max is not negative.
   virtual SiteLine set(std::string_view name, std::int32_t attempts_max) = 0;
 
+  // Another bound for a line that is there, with the same effect.
+  // Requires: attempts_max is not negative.
+  virtual void bound(SiteLine site, std::int32_t attempts_max) = 0;
+
   // Leave to have one more attempt open at `site`; false when there is none to
   // be had now, and then `site` is full() too. Never waits: one that must ask
   // over a network answers from what it knows.
@@ -48,6 +52,7 @@ class SiteSlots {
 class SlotOwner final : public SiteSlots {
  public:
   SiteLine set(std::string_view name, std::int32_t attempts_max) override;
+  void bound(SiteLine site, std::int32_t attempts_max) override;
   [[nodiscard]] bool take(SiteLine site) override;
   void give_back(SiteLine site) override;
   [[nodiscard]] const BitSet& full() const override { return full_; }

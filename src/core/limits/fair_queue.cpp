@@ -20,7 +20,7 @@ constexpr std::size_t kIdleRoutesMax = 64;
 }  // namespace
 
 FairQueue::FairQueue(FairQueueOptions options) : options_(options), classes_(options.priorities) {
-  HANSE_CHECK(options.waiting_max > 0 && options.waiting_max < kNone);
+  HANSE_CHECK(options.waiting_max < kNone);
   HANSE_CHECK(options.priorities > 0 && options.priorities <= kPrioritiesMax);
   HANSE_CHECK(options.input_weight >= 0 && options.output_weight >= 0);
 }
@@ -124,7 +124,8 @@ std::optional<Duration> FairQueue::estimated_wait(const Waiting& waiting, Monoto
 }
 
 // Who goes before it on its route, at most: all of them by priority and age, or
-// fewer when its tenant's turn comes sooner than that.
+// fewer when its tenant's turn comes sooner than that, those who wait being like
+// it.
 std::int64_t FairQueue::ahead_of(const Waiting& waiting, const Route& route) const {
   std::int64_t by_age = 0;
   std::int64_t by_turn = 0;
@@ -132,11 +133,22 @@ std::int64_t FairQueue::ahead_of(const Waiting& waiting, const Route& route) con
     by_age += route.waiting[priority];
     if (priority < waiting.priority) by_turn += classes_[priority].waiting;
   }
-  const std::int64_t own = lanes_[lane_of(waiting.tenant, waiting.priority)].waiting;
-  for (const std::uint32_t lane : classes_[waiting.priority].order) {
-    by_turn += std::min(lanes_[lane].waiting, own + 1);
+  const Class& priority = classes_[waiting.priority];
+  const std::uint32_t own = lane_of(waiting.tenant, waiting.priority);
+  Counter turn = lanes_[own].counter;
+  if (lanes_[own].waiting == 0 && !priority.order.empty()) {
+    turn = std::max(turn, lanes_[priority.order.front()].counter);
   }
-  // Its own were counted up to one more than there are, which is all of them.
+  turn += cost(waiting.tenant, waiting.expected) * lanes_[own].waiting;
+  by_turn += lanes_[own].waiting;
+  for (const std::uint32_t other : priority.order) {
+    const Lane& lane = lanes_[other];
+    if (other == own || lane.counter > turn) continue;
+    const ShareLine tenant(other / classes_.size());
+    const Counter each = std::max<Counter>(cost(tenant, waiting.expected), 1);
+    by_turn += static_cast<std::int64_t>(
+        std::min<Counter>(lane.waiting, (turn - lane.counter) / each + 1));
+  }
   return std::min(by_age, by_turn);
 }
 
@@ -193,7 +205,7 @@ std::optional<Waiting> FairQueue::next_of(CanGoFunction can_go, const void* aske
   if (slot == kNone) return std::nullopt;
   const Waiting& waiting = slots_[slot].waiting;
   routes_[slots_[slot].route].rate.serve(now);
-  move(slots_[slot].lane, cost(waiting.tenant, waiting.expected));
+  move(slots_[slot].lane, in_turn(slots_[slot].lane, cost(waiting.tenant, waiting.expected)));
   return leave(slot, now);
 }
 
@@ -284,11 +296,22 @@ void FairQueue::pass(ShareLine tenant, std::uint8_t priority, Served expected) {
     lift(lane);
     class_of(lane).last_left = lane;
   }
-  move(lane, cost(tenant, expected));
+  move(lane, in_turn(lane, cost(tenant, expected)));
 }
 
 void FairQueue::charge(ShareLine tenant, std::uint8_t priority, Served difference) {
   move(lane_of(tenant, priority), cost(tenant, difference));
+}
+
+void FairQueue::correct(ShareLine tenant, std::uint8_t priority, Served difference) {
+  lanes_[lane_of(tenant, priority)].owed += cost(tenant, difference);
+}
+
+FairQueue::Counter FairQueue::in_turn(std::uint32_t lane, Counter cost) {
+  Counter& owed = lanes_[lane].owed;
+  const Counter part = std::clamp(owed, -cost / 2, cost);
+  owed -= part;
+  return cost + part;
 }
 
 FairQueue::Counter FairQueue::cost(ShareLine tenant, Served served) const {

@@ -44,7 +44,7 @@ using ShareLine = Index<struct ShareTag>;
 inline constexpr std::size_t kPrioritiesMax = 8;
 
 struct FairQueueOptions {
-  std::size_t waiting_max = 1'024;
+  std::size_t waiting_max = 1'024;  // zero: nobody waits
   std::size_t waiting_max_per_tenant = 256;
   std::uint8_t priorities = 4;  // 0 to one less; at most kPrioritiesMax
   // What a token counts: an output token takes an engine longer.
@@ -145,8 +145,13 @@ class FairQueue {
 
   // A request that did not have to wait.
   void pass(ShareLine tenant, std::uint8_t priority, Served expected);
-  // More was served than counted so far, or less.
+  // More was served than counted so far, or less: counted at once.
   void charge(ShareLine tenant, std::uint8_t priority, Served difference);
+  // The same for one that has ended and took more than was expected, or less.
+  // The tenant's next requests make up for it, each by its own size or half of
+  // it: a counter that jumped back by what many others turned out to be too
+  // long would keep a tenant waiting that has come meanwhile.
+  void correct(ShareLine tenant, std::uint8_t priority, Served difference);
 
   // --- State. ---
 
@@ -176,6 +181,7 @@ class FairQueue {
   // Requests of one tenant and priority.
   struct Lane {
     Counter counter = 0;
+    Counter owed = 0;  // not counted yet; below zero: counted too much
     std::uint32_t oldest = kNone;
     std::uint32_t youngest = kNone;
     std::int64_t waiting = 0;
@@ -220,6 +226,8 @@ class FairQueue {
   Waiting leave(std::uint32_t slot, MonotonicTime now);
   void lift(std::uint32_t lane);
   void move(std::uint32_t lane, Counter by);
+  // What one more request counts, with a part of what is owed.
+  Counter in_turn(std::uint32_t lane, Counter cost);
   void put_in_order(std::uint32_t lane);
   void take_out_of_order(std::uint32_t lane);
   [[nodiscard]] Counter cost(ShareLine tenant, Served served) const;

@@ -44,6 +44,8 @@ struct Tenant {
   RateLimits rates;
   Tokens output_tokens_default{0};  // when a request names no limit
   Rescue rescue = Rescue::any_variant;
+  // Of two tenants whose requests wait, the share of what is served.
+  std::int64_t weight = 1;
 };
 
 struct Project {

@@ -239,14 +239,25 @@ void LoadBook::refresh_site(SiteId site) {
   for (const OfferId offer : site_offers_[site.value()]) refresh(offer);
 }
 
-void LoadBook::refresh(OfferId offer) {
-  const Pace promised = promise(offer);
+Pace LoadBook::idle_pace(OfferId offer) const {
+  HANSE_CHECK(offer.value() < terms_.size());
+  const Terms& terms = terms_[offer.value()];
+  return in_truth(offer, {.wait = terms.fixed,
+                          .per_byte = terms.per_byte,
+                          .prefill = terms.prefill,
+                          .decode = terms.decode_alone});
+}
+
+Pace LoadBook::in_truth(OfferId offer, const Pace& promised) const {
   const Load& load = loads_[offer.value()];
-  Pace& pace = paces_[offer.value()];
+  Pace pace;
   pace.wait = corrected(promised.wait, load.first_token_correction, kWaitMax);
   pace.per_byte = corrected(promised.per_byte, load.first_token_correction, kPerByteMax);
   pace.prefill = corrected(promised.prefill, load.first_token_correction, kPrefillMax);
   pace.decode = corrected(promised.decode, load.per_token_correction, kDecodeMax);
+  return pace;
 }
+
+void LoadBook::refresh(OfferId offer) { paces_[offer.value()] = in_truth(offer, promise(offer)); }
 
 }  // namespace hanse::placement

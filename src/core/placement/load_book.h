@@ -120,6 +120,9 @@ class LoadBook {
   // Of one offer, as promised: without the corrections.
   [[nodiscard]] Pace promise(OfferId offer) const;
 
+  // Of one offer if nothing were under way there, corrected.
+  [[nodiscard]] Pace idle_pace(OfferId offer) const;
+
   [[nodiscard]] std::span<const OfferId> offers_at(SiteId site) const {
     return site_offers_[site.value()];
   }
@@ -147,6 +150,8 @@ class LoadBook {
   void prefilled(OfferId offer, const Prediction& prediction);
   static void learn_spread(Load& load, Duration measured, Duration foretold);
   void refresh_site(SiteId site);
+  // Corrected by what was measured of the offer.
+  [[nodiscard]] Pace in_truth(OfferId offer, const Pace& promised) const;
   void refresh(OfferId offer);
 
   std::vector<Terms> terms_;                       // indexed by OfferId

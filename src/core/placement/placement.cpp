@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -200,6 +201,18 @@ Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant 
     strategy_->chose(demand, decision.chosen);
   }
   return decision;
+}
+
+Duration Placement::soonest_first_token(const Demand& demand, const BitSet& sites) const {
+  const Field view = field(demand, workload(demand), {});
+  std::optional<std::uint64_t> soonest;
+  for (const Shelf::Spot spot : shelf(demand).by_id()) {
+    if (!sites.contains(spot.site)) continue;
+    const std::uint64_t first_token =
+        view.first_token(loads_.idle_pace(OfferId(spot.offer)), /*cached=*/0);
+    soonest = std::min(soonest.value_or(first_token), first_token);
+  }
+  return duration(soonest.value_or(0));
 }
 
 Prediction Placement::predict(const Demand& demand, OfferId offer) const {

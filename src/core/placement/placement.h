@@ -44,6 +44,10 @@ class Placement {
   // Requires: `offer` serves the demand's alias.
   [[nodiscard]] Prediction predict(const Demand& demand, OfferId offer) const;
 
+  // How soon the first token could be there if a site of `sites` had nothing
+  // else to do; no time at all when none serves the demand.
+  [[nodiscard]] Duration soonest_first_token(const Demand& demand, const BitSet& sites) const;
+
   // Told by dispatch as attempts go their way.
   LoadBook& loads() { return loads_; }
   [[nodiscard]] const LoadBook& loads() const { return loads_; }

@@ -317,7 +317,10 @@ SimulationOptions swarm(std::uint64_t seed) {
   options.dies_ppm = 200'000;
   options.dispatch.requests_max = random.chance_ppm(100'000) ? 4 : 256;
   options.dispatch.attempts_max = static_cast<std::uint8_t>(1 + random.below(6));
-  options.dispatch.waiting_per_slot = static_cast<std::int32_t>(random.below(17));
+  if (random.chance_ppm(300'000)) {
+    options.dispatch.queued_max = 1 + static_cast<std::uint32_t>(random.below(8));
+    options.dispatch.queued_max_per_tenant = 1 + static_cast<std::uint32_t>(random.below(4));
+  }
   return options;
 }
 

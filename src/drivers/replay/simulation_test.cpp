@@ -96,7 +96,7 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
   Money written_off;
   std::uint64_t deaths = 0;
   std::uint64_t lost = 0;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     const SimulationReport report = run_simulation(seed);
     for (std::size_t i = 0; i < kEnds; ++i) ends[i] += report.ends[i];
     counts.attempts += report.counts.attempts;

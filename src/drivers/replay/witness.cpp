@@ -146,7 +146,7 @@ struct Witness::ActionVisitor {
   void operator()(const dispatch::Append& a) const {
     const bool closes = closes_a_request(a.entry.body);
     if (closes != a.closes.has_value() ||
-        (closes && !witness.about_any_ && *a.closes != witness.about_)) {
+        (closes && !witness.is_of(a.entry.body, *a.closes, dispatch))) {
       witness.complain("an entry that ends a request says so, and no other does");
     }
     witness.entry(a.entry, dispatch);
@@ -208,6 +208,7 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
                                 posted.error().message));
   }
   if (const auto* hold = std::get_if<ledger::HoldOpened>(&entry.body)) {
+    request->let_in = true;
     holds_.emplace_back(hold->request, *hold);
     budgets_hold(books_.account(hold->receivable).path);
   } else if (std::holds_alternative<ledger::AttemptOpened>(entry.body)) {
@@ -393,12 +394,21 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
   expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
   expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
   expect(request->closed, ref, "an entry closes every request before it ends");
-  expect(request->refused == dispatch::refusal_of(record.end), ref,
+  // For one that has waited for room something had been set aside.
+  const auto refusal = dispatch::refusal_of(record.end);
+  expect(request->let_in ? !request->refused : request->refused == refusal, ref,
          "the books call a refusal what the record calls it");
   expect(record.attempts.size() == request->attempts, ref, "the record holds every attempt");
   const auto& latency_class = dispatch.snapshot_of(ref).catalog.classes[record.latency_class];
   expect(elapsed(record.arrived_at.monotonic, now.monotonic) <= latency_class.time_limit + kSlack,
          ref, "a request ends within its class's time limit");
+  // Others may have failed it in between, and each time it may wait a second.
+  const Duration queueing =
+      dispatch::longest_queueing(latency_class, Duration(), latency_class.time_limit);
+  const Duration between = std::max(seconds(1), latency_class.first_token);
+  expect(record.queued <=
+             queueing + between * static_cast<std::int64_t>(record.attempts.size()) + kSlack,
+         ref, "nobody waits for room longer than its class lets it");
   bill_is_right(record);
 }
 
@@ -420,6 +430,8 @@ void Witness::done(const Dispatch& dispatch) {
   if (books_.position() != dispatch.ledger().position()) {
     complain("dispatch has booked what it told nobody");
   }
+  if (dispatch.queued_requests() > options_.dispatch.queued_max)
+    complain("more requests wait for room than may");
   if (books_.imbalance(options_.dispatch.currency) != 0)
     complain("the accounts do not sum to zero");
   if (++events_ % kEventsBetweenCounts == 0) attempts_are_counted(dispatch);
@@ -440,6 +452,7 @@ void Witness::attempts_are_counted(const Dispatch& dispatch) {
 }
 
 void Witness::quiet(const Dispatch& dispatch) {
+  if (dispatch.queued_requests() != 0) complain("somebody waits although nothing will happen");
   if (dispatch.open_requests() != 0) complain("requests are open although nothing will happen");
   if (books_.open_requests() != 0 || books_.open_attempts() != 0) {
     complain("the books hold open requests or attempts although nothing will happen");
@@ -474,23 +487,29 @@ void Witness::nothing_is_left(const Dispatch& dispatch) {
 
 Witness::Watched& Witness::watched(RequestRef request) { return watched_.at(request.slot); }
 
+bool Witness::may_move(Watched& request) {
+  if (about_any_ || (about_request_ && about_ == request.ref)) return true;
+  if (!request.attempt_open) request.moved_in = events_ + 1;
+  return request.moved_in == events_ + 1;
+}
+
+bool Witness::is_of(const ledger::EntryBody& body, RequestRef ref, const Dispatch& dispatch) {
+  const Watched& request = watched(ref);
+  return request.open && request.ref == ref && dispatch.record(ref).number == number_of(body);
+}
+
 Witness::Watched* Witness::booked(ledger::RequestNumber number, const Dispatch& dispatch) {
   const auto is_it = [&](const Watched& request) {
     return request.open && dispatch.record(request.ref).number == number;
   };
-  if (about_request_) {
-    Watched& request = watched(about_);
-    return request.ref == about_ && is_it(request) ? &request : nullptr;
-  }
-  if (!about_any_) return nullptr;
+  if (about_request_ && is_it(watched(about_))) return &watched(about_);
   const auto found = std::ranges::find_if(watched_, is_it);
-  return found == watched_.end() ? nullptr : &*found;
+  return found == watched_.end() || !may_move(*found) ? nullptr : &*found;
 }
 
 Witness::Watched* Witness::subject(RequestRef ref, std::string_view what) {
   Watched& request = watched(ref);
-  const bool about_it = about_any_ || (about_request_ && about_ == ref);
-  const bool right = request.open && request.ref == ref && about_it;
+  const bool right = request.open && request.ref == ref && may_move(request);
   if (right) return &request;
   complain(fmt::format("{} although request {}.{} is over or not the event's", what, ref.slot,
                        ref.generation));

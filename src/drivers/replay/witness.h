@@ -22,6 +22,9 @@
 // * A request ends once, within its class's time limit, with its hold ended,
 //   and nothing is said about it afterwards. One entry closes it, whatever it
 //   ends as, and says of a refusal what the record says. None is forgotten.
+// * Who waits for a site that has room goes when any event makes some, or is told
+//   that there is none; no more wait than may, and nobody longer than its class
+//   lets it.
 // * When all is quiet nothing is left: no hold, no attempt, no load.
 #pragma once
 
@@ -90,6 +93,8 @@ class Witness {
     bool closed = false;           // by its last entry
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
+    bool let_in = false;         // something has been set aside for it
+    std::uint64_t moved_in = 0;  // the event in which it went on although not its own
     MonotonicTime deadline;
     VariantId answered_by;  // the last attempt that had a first token
     struct Tried {
@@ -128,10 +133,14 @@ class Witness {
   void attempts_are_counted(const dispatch::Dispatch& dispatch);
   void nothing_is_left(const dispatch::Dispatch& dispatch);
 
+  bool is_of(const ledger::EntryBody& body, dispatch::RequestRef request,
+             const dispatch::Dispatch& dispatch);
   Watched& watched(dispatch::RequestRef request);
-  // The open request with this number, if the event under way may be about it.
+  // Whether the event under way may move it: it is its own, or it waits.
+  bool may_move(Watched& request);
+  // The open request with this number, if the event under way may move it.
   Watched* booked(ledger::RequestNumber number, const dispatch::Dispatch& dispatch);
-  // The request, if it is open and the event under way is about it.
+  // The request, if it is open and the event under way may move it.
   Watched* subject(dispatch::RequestRef request, std::string_view what);
   const gate::Gate& judge(const dispatch::Snapshot& snapshot);
   void expect(bool holds, dispatch::RequestRef request, std::string_view rule);

@@ -138,8 +138,14 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
       HANSE_CHECK(action.rate.has_value());
       return over_rate(*action.rate, snapshot, record.key);
     case dispatch::End::at_capacity:
-      return say(api::ProblemKind::overloaded,
-                 "every permitted site has as many requests as it may have; try again shortly");
+      if (record.queued > Duration()) {
+        return say(api::ProblemKind::sites_full,
+                   fmt::format("no permitted site had room within {}; try again later",
+                               to_string(record.queued)));
+      }
+      return say(api::ProblemKind::sites_full,
+                 "every permitted site has as many requests as it may have, and too many wait "
+                 "already; try again later");
     case dispatch::End::asked_to_wait:
       return say(api::ProblemKind::sites_rate_limited,
                  "every permitted site asks to be left alone for a while");

@@ -78,6 +78,8 @@ dispatch::DispatchOptions dispatch_options(const config::Configuration& configur
   options.currency = ledger::parse_currency(configuration.gateway.currency).value();
   options.requests_max = configuration.limits.requests_max;
   options.attempts_max = configuration.limits.attempts_max;
+  options.queued_max = configuration.limits.queued_max;
+  options.queued_max_per_tenant = configuration.limits.queued_per_tenant_max;
   options.probe_every = configuration.health.probe_interval;
   options.health = {.soft_failures_to_open = configuration.health.soft_failures_to_open,
                     .pause_first = configuration.health.pause_first,

@@ -1,0 +1,209 @@
+// Requests for which no site has room: they stand in a fair queue and go when
+// it is their turn, a new one to its first attempt, one whose attempt has failed
+// to its next.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "core/dispatch/dispatch.h"
+#include "core/dispatch/policy_of_attempts.h"
+#include "core/dispatch/request.h"
+
+namespace hanse::dispatch {
+namespace {
+
+// The least and the most that a client is asked to stay away.
+constexpr Duration kAwayLeast = seconds(1);
+constexpr Duration kAwayMost = seconds(600);
+
+constexpr unsigned kSlotBits = 32;
+
+std::uint64_t name_of(RequestRef request) {
+  return std::uint64_t{request.generation} << kSlotBits | request.slot;
+}
+
+RequestRef request_of(const limits::Waiting& waiting) {
+  return {.slot = static_cast<std::uint32_t>(waiting.request),
+          .generation = static_cast<std::uint32_t>(waiting.request >> kSlotBits)};
+}
+
+// Equal for requests that the same sites can take.
+std::uint64_t route_of(const Request& request) {
+  RunDigest digest;
+  for (const std::uint8_t byte : request.record.snapshot.bytes) digest.add(byte);
+  digest.add(request.record.alias.value());
+  request.permitted.for_each([&](std::size_t site) { digest.add(site); });
+  if (!request.record.attempts.empty()) {
+    // Where it has been and what it may do depend on too much to be shared.
+    digest.add(name_of(request.ref));
+  }
+  return digest.value();
+}
+
+limits::Served served(const Usage& usage) {
+  limits::Served total;
+  for (const TokenKind kind : kAllTokenKinds) {
+    const bool is_output = kind == TokenKind::output || kind == TokenKind::reasoning;
+    (is_output ? total.output : total.prompt) += usage.tokens[kind];
+  }
+  return total;
+}
+
+}  // namespace
+
+std::uint8_t priority_of(const Request& request) {
+  // What sites have begun is brought to its end first.
+  if (!request.record.attempts.empty()) return 0;
+  const auto& classes = request.world->snapshot->catalog.classes;
+  return static_cast<std::uint8_t>(1 + classes[request.record.latency_class].priority);
+}
+
+// --- What a tenant is counted --------------------------------------------------
+
+void Dispatch::count(Request& request, const limits::Served& expected) {
+  request.expected = expected;
+  request.counted_at = priority_of(request);
+}
+
+void Dispatch::count_in_truth(Request& request) {
+  if (!request.counted_at) return;
+  limits::Served truly = served(request.record.usage);
+  // Of a whole answer that nobody took, a site has done what it has done.
+  if (truly == limits::Served() && !request.record.attempts.empty()) {
+    truly = served(request.attempt().usage);
+  }
+  queue_.correct(request.world->shares[request.record.tenant.value()], *request.counted_at,
+                 {.prompt = truly.prompt - request.expected.prompt,
+                  .output = truly.output - request.expected.output});
+  request.counted_at.reset();
+}
+
+// --- Into the queue --------------------------------------------------------------
+
+bool Dispatch::may_get_room(const Request& request, Instant now) const {
+  const auto is_awaited = [&](fleet::SiteLine line) {
+    const SiteId site = request.world->site(line);
+    return site.valid() && request.permitted.contains(site.value()) &&
+           still_offers(*request.world, site) && !waits_.until(line, now.monotonic) &&
+           !drills_.ends(line, now.monotonic) &&
+           std::ranges::count(request.record.attempts, site, &AttemptRecord::site) == 0;
+  };
+  bool may = false;
+  slots_.full().for_each([&](std::size_t i) {
+    const fleet::SiteLine line(i);
+    may = may || (health_.available(line, now.monotonic) && is_awaited(line));
+  });
+  // One that has just come back works, and takes no more yet.
+  health_.for_each_unsound([&](fleet::SiteLine line) {
+    may = may ||
+          (health_.obstacle(line, now.monotonic) == fleet::Obstacle::starting && is_awaited(line));
+  });
+  return may;
+}
+
+void Dispatch::await_room(Request& request, Instant now) {
+  const End why = end_without_site(request, now);
+  if (why == End::at_capacity && options_.queued_max > 0 && may_get_room(request, now)) {
+    const Snapshot& snapshot = *request.world->snapshot;
+    const Duration most = longest_queueing(
+        snapshot.catalog.classes[request.record.latency_class],
+        request.world->placement.soonest_first_token(request.demand, request.permitted),
+        elapsed(now.monotonic, request.deadline));
+    if (!hold(request, now)) return;
+    const auto refusal = enqueue(request, now.monotonic + most, now);
+    if (refusal) turn_away(request, refusal->retry_after, now);
+    return;
+  }
+  refuse(request, why, {.request = request.ref, .retry_after = retry_after(request, now)}, now);
+}
+
+std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, MonotonicTime until,
+                                                      Instant now) {
+  limits::Waiting waiting{.request = name_of(request.ref),
+                          .tenant = request.world->shares[request.record.tenant.value()],
+                          .priority = priority_of(request),
+                          .route = route_of(request),
+                          .expected = {},
+                          .deadline = until};
+  // One that has been let in is counted already.
+  if (!request.counted_at) {
+    const placement::Learned& learned = request.world->placement.learned();
+    waiting.expected = {.prompt = learned.prompt_tokens(request.demand),
+                        .output = learned.output_tokens(request.demand) * request.demand.choices};
+  }
+  const auto queued = queue_.try_add(waiting, now.monotonic);
+  if (!queued) return queued.error();
+  request.state = State::queued;
+  request.ticket = queued->ticket;
+  request.queued_at = now.monotonic;
+  if (queued->displaced) turn_away(*queued->displaced, now);
+  wake_by(until);
+  return std::nullopt;
+}
+
+// --- And out of it ---------------------------------------------------------------
+
+void Dispatch::serve_queue(Instant now) {
+  while (const auto late = queue_.shed_due(now.monotonic)) turn_away(*late, now);
+  const auto can = [&](const limits::Waiting& waiting) { return can_go(waiting, now); };
+  while (std::exchange(room_made_, false)) {
+    while (const auto next = queue_.next(can, now.monotonic)) {
+      // What it was told of its route does not hold for it: the others are asked
+      // again when something has changed.
+      if (!take_turn(*next, now)) return;
+    }
+  }
+}
+
+bool Dispatch::can_go(const limits::Waiting& waiting, Instant now) {
+  Request* request = find(request_of(waiting));
+  HANSE_CHECK(request != nullptr && request->state == State::queued);
+  Exclusions excluded;
+  if (request->record.attempts.empty()) return decide(*request, {}, excluded, now).chosen.valid();
+  return std::ranges::any_of(ways_on(*request), [&](const Way& way) {
+    return decide(*request, way.wanted, excluded, now).chosen.valid();
+  });
+}
+
+bool Dispatch::take_turn(const limits::Waiting& waiting, Instant now) {
+  Request& request = leave_queue(waiting, now);
+  if (!request.record.attempts.empty()) {
+    go_on(request, now);
+    return request.state != State::queued;
+  }
+  const placement::Decision decision = place(request, {}, request.record.excluded, now);
+  if (decision.chosen.valid()) {
+    count(request, waiting.expected);
+    if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
+    return true;
+  }
+  // The queue has counted it for having gone.
+  queue_.charge(waiting.tenant, waiting.priority,
+                {.prompt = -waiting.expected.prompt, .output = -waiting.expected.output});
+  if (const auto refusal = enqueue(request, waiting.deadline, now)) {
+    turn_away(request, refusal->retry_after, now);
+  }
+  return false;
+}
+
+void Dispatch::turn_away(const limits::Waiting& waiting, Instant now) {
+  Request& request = leave_queue(waiting, now);
+  turn_away(request, queue_.estimated_wait(waiting, now.monotonic).value_or(kAwayLeast), now);
+}
+
+void Dispatch::turn_away(Request& request, Duration again, Instant now) {
+  if (!request.record.attempts.empty()) return give_up(request, End::attempts_failed, now);
+  release_hold(request, ledger::Outcome::failed, now);
+  end(request, End::at_capacity,
+      Refuse{.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)}, now);
+}
+
+Request& Dispatch::leave_queue(const limits::Waiting& waiting, Instant now) {
+  Request* request = find(request_of(waiting));
+  HANSE_CHECK(request != nullptr && request->state == State::queued);
+  request->record.queued += elapsed(request->queued_at, now.monotonic);
+  request->state = State::waiting;
+  return *request;
+}
+
+}  // namespace hanse::dispatch

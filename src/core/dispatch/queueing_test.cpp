@@ -1,0 +1,187 @@
+// Requests that find every site full: who waits, who goes, who is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/dispatch/testing/desk.h"
+
+namespace hanse::dispatch {
+namespace {
+
+using answer::Failure;
+using testing::Desk;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::small_grid;
+using ::testing::StartsWith;
+using testing::Story;
+
+// Sites that work on one request each.
+Snapshot narrow_grid() {
+  Snapshot snapshot = small_grid();
+  for (std::size_t i = 0; i < snapshot.fleet.sites.size(); ++i) {
+    snapshot.fleet.sites[SiteId(i)].slots = 1;
+  }
+  return snapshot;
+}
+
+class Queueing : public ::testing::Test {
+ protected:
+  explicit Queueing(Snapshot snapshot = narrow_grid(), DispatchOptions options = {})
+      : desk(std::move(snapshot), options) {
+    desk.tell(Woke());
+    for (std::size_t i = 0; i < desk.dispatch().snapshot().fleet.sites.size(); ++i) {
+      under_way.push_back(desk.request());
+      EXPECT_THAT(desk.tell(under_way.back()).back(), StartsWith("open_attempt"));
+    }
+    desk.pass(seconds(20));
+  }
+
+  // Comes, and has to wait.
+  Arrived waits(std::string_view tenant = "acme", std::string_view labels = "none") {
+    const Arrived request = desk.request(tenant, labels);
+    EXPECT_THAT(desk.tell(request).front(), StartsWith("hold_opened"));
+    EXPECT_THAT(desk.record(request).attempts, IsEmpty());
+    EXPECT_EQ(desk.record(request).end, End::open);
+    return request;
+  }
+  Story one_is_done(std::size_t i) {
+    return desk.ends(under_way[i].request, 0, Failure::none, Desk::used(25, 50));
+  }
+  [[nodiscard]] bool has_gone(const Arrived& request) const {
+    return !desk.record(request).attempts.empty();
+  }
+
+  Desk desk;
+  std::vector<Arrived> under_way;
+};
+
+TEST_F(Queueing, WhoeverWaitsGoesWhenASlotComesFree) {
+  const Arrived request = waits();
+  EXPECT_EQ(desk.dispatch().queued_requests(), 1U);
+  desk.pass(milliseconds(300));
+  EXPECT_EQ(one_is_done(0).back(), "open_attempt ashburn/small/q4");
+  EXPECT_EQ(desk.record(request).queued, milliseconds(300));
+  EXPECT_EQ(desk.dispatch().queued_requests(), 0U);
+  EXPECT_EQ(desk.ends(request.request, 0, Failure::none, Desk::used(30, 20)).back(), "finish");
+}
+
+TEST_F(Queueing, TheLawHoldsInTheQueueToo) {
+  const Arrived lawful = waits("acme", "personal; subjects=EU");
+  EXPECT_EQ(one_is_done(0).back(), "finish") << "ashburn may not have it";
+  EXPECT_FALSE(has_gone(lawful));
+  // Whom ashburn may serve is not held up behind it.
+  EXPECT_EQ(desk.tell(desk.request()).back(), "open_attempt ashburn/small/q4");
+}
+
+TEST_F(Queueing, WhoWaitsTooLongIsRefusedAndOwesNothing) {
+  const Arrived request = waits();
+  const Duration most =
+      longest_queueing(desk.dispatch().snapshot().catalog.classes[request.latency_class],
+                       desk.world().placement.soonest_first_token(
+                           {.tenant = desk.record(request).tenant,
+                            .alias = request.alias,
+                            .latency_class = request.latency_class,
+                            .prompt_bytes = request.prompt_bytes},
+                           BitSet::full(desk.dispatch().snapshot().fleet.sites.size())),
+                       seconds(60));
+  EXPECT_GT(most, Duration());
+  desk.pass(most - milliseconds(1));
+  EXPECT_THAT(desk.tell(Woke()), ::testing::Not(::testing::Contains(StartsWith("refuse"))));
+  desk.pass(milliseconds(1));
+  const Story story = desk.tell(Woke());
+  EXPECT_THAT(story, ::testing::Contains("hold_released failed"));
+  EXPECT_THAT(story, ::testing::Contains(StartsWith("refuse at_capacity again in")));
+  EXPECT_EQ(desk.record(request).queued, most);
+  EXPECT_EQ(desk.dispatch().queued_requests(), 0U);
+}
+
+TEST_F(Queueing, AClientThatLeavesTheQueueIsForgotten) {
+  const Arrived request = waits();
+  EXPECT_THAT(desk.leaves(request.request), ElementsAre("hold_released cancelled", "forget"));
+  EXPECT_EQ(one_is_done(0).back(), "finish") << "nobody waits any more";
+}
+
+TEST_F(Queueing, TenantsTakeTurnsHoweverManyRequestsOneHas) {
+  std::vector<Arrived> many;
+  for (int i = 0; i < 8; ++i) many.push_back(waits("acme"));
+  const Arrived small = waits("thrifty");
+  one_is_done(0);
+  one_is_done(1);
+  EXPECT_TRUE(has_gone(small)) << "acme has been served all that is under way";
+  EXPECT_TRUE(has_gone(many[0]));
+  EXPECT_FALSE(has_gone(many[1]));
+}
+
+TEST_F(Queueing, ARequestWhoseAttemptFailsGoesBeforeThoseThatHaveNotBegun) {
+  const Arrived fresh = waits("acme", "personal; subjects=EU");
+  // Every other site is full, and this one may not be asked again.
+  const Story story = desk.ends(under_way[0].request, 0, Failure::silent);
+  EXPECT_THAT(story, ::testing::Not(::testing::Contains(StartsWith("refuse"))));
+  EXPECT_EQ(one_is_done(2).back(), "open_attempt hamburg/small/q4");
+  EXPECT_EQ(desk.record(under_way[0]).attempts.size(), 2U);
+  EXPECT_FALSE(has_gone(fresh));
+}
+
+TEST_F(Queueing, ASiteThatIsFoundToWorkAgainMakesRoom) {
+  const Arrived request = waits();
+  EXPECT_THAT(desk.ends(under_way[0].request, 0, Failure::none, Desk::used(30, 20)).back(),
+              StartsWith("open_attempt"));
+  EXPECT_TRUE(has_gone(request));
+}
+
+TEST_F(Queueing, OutlivesAReload) {
+  const Arrived request = waits();
+  desk.changes_to(narrow_grid());
+  EXPECT_FALSE(has_gone(request));
+  EXPECT_EQ(one_is_done(0).back(), "open_attempt ashburn/small/q4");
+  EXPECT_TRUE(has_gone(request));
+}
+
+TEST_F(Queueing, AReloadThatMakesRoomLetsThemGo) {
+  const Arrived request = waits();
+  desk.changes_to(small_grid());
+  EXPECT_TRUE(has_gone(request));
+}
+
+class ShortQueue : public Queueing {
+ protected:
+  ShortQueue() : Queueing(classes(), options()) {}
+
+  static DispatchOptions options() {
+    DispatchOptions options;
+    options.queued_max = 2;
+    options.queued_max_per_tenant = 2;
+    return options;
+  }
+  static Snapshot classes() {
+    Snapshot snapshot = narrow_grid();
+    catalog::LatencyClass urgent =
+        snapshot.catalog.classes[*snapshot.catalog.classes.find("interactive")];
+    urgent.name = "urgent";
+    urgent.priority = 0;
+    snapshot.catalog.classes.add(urgent);
+    return snapshot;
+  }
+};
+
+TEST_F(ShortQueue, WhenItIsFullTheLastInTurnGivesWayToAnUrgentOne) {
+  const Arrived first = waits();
+  const Arrived second = waits();
+  EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1 s");
+  Arrived urgent = desk.request();
+  urgent.latency_class = *desk.dispatch().snapshot().catalog.classes.find("urgent");
+  const Story story = desk.tell(urgent);
+  EXPECT_EQ(desk.record(urgent).end, End::open);
+  EXPECT_EQ(desk.record(second).end, End::at_capacity);
+  one_is_done(0);
+  EXPECT_TRUE(has_gone(urgent));
+  EXPECT_FALSE(has_gone(first));
+}
+
+}  // namespace
+}  // namespace hanse::dispatch
