@@ -94,6 +94,7 @@ void Dispatch::give_slot_back(fleet::SiteLine site) {
 placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exclusions& excluded,
                                      Instant now) {
   World& world = *request.world;
+  fade_signs(now);
   allowed_.assign(request.permitted);
   const auto exclude = [&](SiteId site, Exclusion::Why why) {
     allowed_.erase(site.value());

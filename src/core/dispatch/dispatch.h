@@ -42,6 +42,7 @@
 #include "core/fleet/health.h"
 #include "core/fleet/health_news.h"
 #include "core/fleet/missing_models.h"
+#include "core/fleet/sign_book.h"
 #include "core/fleet/site_slots.h"
 #include "core/fleet/wait_book.h"
 #include "core/ledger/budget.h"
@@ -116,6 +117,11 @@ class Dispatch {
     return drills_.ends(world_->line(site), now);
   }
   [[nodiscard]] const fleet::DomainBook& domains() const { return health_.domains(); }
+  // What the engine of a site of snapshot() last told of itself; null when it
+  // told nothing, or not for long.
+  [[nodiscard]] const fleet::SignBook::Told* sign_of(SiteId site) const {
+    return signs_.of(world_->line(site));
+  }
 
  private:
   class Sink;
@@ -130,6 +136,7 @@ class Dispatch {
   void woke(Instant now);
   void snapshot_changed(const SnapshotChanged& event, Instant now);
   void site_drilled(const SiteDrilled& event, Instant now);
+  void site_measured(const SiteMeasured& event, Instant now);
 
   // Lets the request in at its tenant's, project's and key's rates; false when
   // it has been refused.
@@ -196,6 +203,12 @@ class Dispatch {
   // Counts the load of the attempt under way in the newest world, unless the
   // request began there; and takes it out of it again.
   void count_in_newest_world(Request& request);
+  // Placement in the newest world heeds the sign of `site` as it counts now.
+  void heed_sign(fleet::SiteLine site);
+  // Those that have grown older count less; nothing happens within a step.
+  void fade_signs(Instant now);
+  // A world that is no longer the newest hears of no signs, and heeds none.
+  void forget_signs(World& world) const;
   void leave_newest_world(Request& request, Instant now);
   // A slot that is used seldom must not keep an old world for ever.
   void forget_old_world(Request& ended, Instant now) const;
@@ -213,6 +226,7 @@ class Dispatch {
   fleet::WaitBook waits_;
   fleet::MissingModels missing_models_;
   fleet::DrillBook drills_;
+  fleet::SignBook signs_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;

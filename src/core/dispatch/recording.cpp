@@ -12,7 +12,7 @@ namespace hanse::dispatch {
 namespace {
 
 constexpr std::string_view kMagic = "HANSEREC";
-constexpr std::uint8_t kRecordingVersion = 3;
+constexpr std::uint8_t kRecordingVersion = 4;
 constexpr std::size_t kHeadBytes = kMagic.size() + 1;
 constexpr std::size_t kChecksumBytes = 4;
 
@@ -193,7 +193,7 @@ Result<bool> RecordingReader::read_head() {
   }
   if (bytes_.size() < kHeadBytes) return end_here(true);
   if (static_cast<std::uint8_t>(bytes_[kMagic.size()]) != kRecordingVersion) {
-    return broken(kMagic.size(), "not a recording of version 3");
+    return broken(kMagic.size(), "not a recording of version 4");
   }
   offset_ = kHeadBytes;
   return true;
