@@ -157,6 +157,8 @@ class Dispatch {
                             Instant now);
   placement::Decision decide(Request& request, const Wanted& wanted, Exclusions& excluded,
                              Instant now);
+  // Among allowed_: first without the sites whose domains others are wary of.
+  placement::Decision decide_warily(Request& request, Exclusions& excluded, Instant now);
   // Requires: an offer was chosen.
   static fleet::SiteLine line_of(const World& world, const placement::Decision& decision);
   bool take_slot(fleet::SiteLine site);
@@ -234,6 +236,7 @@ class Dispatch {
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;
   BitSet allowed_;  // scratch
+  BitSet preferable_;  // likewise
 
   Actions* actions_ = nullptr;    // during a call
   std::vector<Action> overflow_;  // what did not fit, in order
