@@ -14,8 +14,7 @@
 namespace hanse::engines {
 namespace {
 
-std::optional<EngineLoad> read(const MetricNames& names, std::string_view page,
-                               std::size_t piece) {
+std::optional<EngineLoad> read(const MetricNames& names, std::string_view page, std::size_t piece) {
   MetricsReader reader(names);
   while (!page.empty()) {
     const std::string_view part = page.substr(0, piece);

@@ -57,8 +57,7 @@ TEST(MetricsReader, ReadsWhatEachKindSays) {
 }
 
 TEST(MetricsReader, SumsSeriesAndTakesTheLargestShare) {
-  EXPECT_EQ(read("vllm", kVllm),
-            (EngineLoad{.running = 17, .waiting = 2, .kv_use_ppm = 972'500}));
+  EXPECT_EQ(read("vllm", kVllm), (EngineLoad{.running = 17, .waiting = 2, .kv_use_ppm = 972'500}));
 }
 
 TEST(MetricsReader, OlderNamesCountWhereTheNewAreMissing) {

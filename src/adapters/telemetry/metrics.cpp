@@ -287,9 +287,9 @@ void GatewayMetrics::State::add_sign_families() {
       gauges("hanse_site_engine_waiting", "Sequences that the engine says wait in it.", {"site"});
   engine_others = gauges("hanse_site_engine_others",
                          "Sequences at the engine, by its own count, that are not ours.", {"site"});
-  kv_cache_use = gauges("hanse_site_kv_cache_use",
-                        "Share of its KV cache that the engine says is in use.", {"site"},
-                        {.decimals = 6});
+  kv_cache_use =
+      gauges("hanse_site_kv_cache_use", "Share of its KV cache that the engine says is in use.",
+             {"site"}, {.decimals = 6});
 }
 
 void GatewayMetrics::State::bind_signs(SiteGauges& gauges, const std::string& site) {

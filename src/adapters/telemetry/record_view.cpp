@@ -231,9 +231,9 @@ SiteView site_view(const SiteFinding& finding, const gate::Verdict& verdict) {
     tell_passed_over(finding, view);
   }
   if (view.predicted && view.predicted->others_wait != Duration()) {
-    view.reason += fmt::format("; {} of the time foretold for others' work there, told {} before",
-                               to_string(view.predicted->others_wait),
-                               to_string(view.predicted->told_ago));
+    view.reason +=
+        fmt::format("; {} of the time foretold for others' work there, told {} before",
+                    to_string(view.predicted->others_wait), to_string(view.predicted->told_ago));
   }
   return view;
 }

@@ -239,13 +239,13 @@ void Dispatch::heed_sign(fleet::SiteLine line) {
   const SiteId site = world_->site(line);
   if (!site.valid()) return;
   const fleet::SignBook::Told* told = signs_.of(line);
-  world_->placement.loads().heed(
-      site, told == nullptr ? placement::OthersWork()
-                            : placement::OthersWork{.sequences = told->others,
-                                                    .waiting = told->sign.waiting,
-                                                    .has_room = !told->kv_is_full(),
-                                                    .weight_ppm = told->weight,
-                                                    .told_at = told->at});
+  world_->placement.loads().heed(site, told == nullptr
+                                           ? placement::OthersWork()
+                                           : placement::OthersWork{.sequences = told->others,
+                                                                   .waiting = told->sign.waiting,
+                                                                   .has_room = !told->kv_is_full(),
+                                                                   .weight_ppm = told->weight,
+                                                                   .told_at = told->at});
 }
 
 void Dispatch::fade_signs(Instant now) {

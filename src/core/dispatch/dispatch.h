@@ -235,7 +235,7 @@ class Dispatch {
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;
-  BitSet allowed_;  // scratch
+  BitSet allowed_;     // scratch
   BitSet preferable_;  // likewise
 
   Actions* actions_ = nullptr;    // during a call

@@ -77,7 +77,7 @@ TEST(Rescue, RepeatsWhereNoEngineGoesOn) {
   EXPECT_EQ(desk.breaks(request.request, 0, Resumable::by_continuing, Desk::used(30, 7),
                         Desk::used(30, 7), 7)
                 .back(),
-            "open_attempt lyon/small/q4 repeated, at most 50");
+            "open_attempt frankfurt/small/q4 repeated, at most 50");
   // It makes the whole answer again; until it says something new, nobody knows
   // how far it is, and nothing is owed for sure. A gateway that was killed then
   // owed it for all that the client had.

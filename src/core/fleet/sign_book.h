@@ -31,8 +31,8 @@
 namespace hanse::fleet {
 
 struct Sign {
-  std::int32_t running = 0;                       // sequences that it works on
-  std::int32_t waiting = 0;                       // that wait inside it
+  std::int32_t running = 0;                     // sequences that it works on
+  std::int32_t waiting = 0;                     // that wait inside it
   std::optional<std::int32_t> kv_use_ppm = {};  // of its KV cache; nothing: it does not say
 
   bool operator==(const Sign&) const = default;

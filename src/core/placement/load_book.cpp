@@ -149,9 +149,8 @@ void LoadBook::first_token(OfferId offer, const Prediction& prediction, Duration
   prefilled(offer, prediction);
   Load& load = loads_[offer.value()];
   if (prediction.others_wait <= prediction.promised_first_token) {
-    load.first_token_correction =
-        learn(load.first_token_correction, waited,
-              prediction.promised_first_token + prediction.others_wait);
+    load.first_token_correction = learn(load.first_token_correction, waited,
+                                        prediction.promised_first_token + prediction.others_wait);
     learn_spread(load, waited, prediction.first_token);
     load.measured_at = now;
   }
@@ -221,10 +220,10 @@ Pace LoadBook::promise(OfferId offer) const {
   Pace promise;
   promise.wait = terms.fixed + unsigned_of(site.prefill_work);
   if (site.sequences >= terms.slots) {
-    promise.wait = saturated(
-        promise.wait + wait_for_slot(site.sequences - terms.slots + 1, terms.slots, site.sequences,
-                                     unsigned_of(site.decode_work)),
-        kWaitMax);
+    promise.wait =
+        saturated(promise.wait + wait_for_slot(site.sequences - terms.slots + 1, terms.slots,
+                                               site.sequences, unsigned_of(site.decode_work)),
+                  kWaitMax);
   }
   promise.per_byte = terms.per_byte;
   promise.prefill = terms.prefill;
@@ -241,10 +240,10 @@ std::uint64_t LoadBook::wait_for_slot(std::int64_t behind, std::int64_t slots,
                                       std::int64_t sequences, std::uint64_t work) {
   // The mean sequence takes work / sequences; slots come free that often,
   // `slots` times over, and those before us take the first of them.
-  return saturated(static_cast<unsigned __int128>(behind) * work /
-                       (static_cast<unsigned __int128>(sequences) *
-                        static_cast<unsigned __int128>(slots)),
-                   kWaitMax);
+  return saturated(
+      static_cast<unsigned __int128>(behind) * work /
+          (static_cast<unsigned __int128>(sequences) * static_cast<unsigned __int128>(slots)),
+      kWaitMax);
 }
 
 std::uint64_t LoadBook::wait_for_others(OfferId offer) const {
@@ -294,8 +293,8 @@ void LoadBook::refresh(OfferId offer) {
   const Load& load = loads_[offer.value()];
   Pace& pace = paces_[offer.value()];
   others_waits_[offer.value()] = wait_for_others(offer);
-  pace.wait =
-      corrected(promised.wait, load.first_token_correction, kWaitMax) + others_waits_[offer.value()];
+  pace.wait = corrected(promised.wait, load.first_token_correction, kWaitMax) +
+              others_waits_[offer.value()];
   pace.per_byte = corrected(promised.per_byte, load.first_token_correction, kPerByteMax);
   pace.prefill = corrected(promised.prefill, load.first_token_correction, kPrefillMax);
   pace.decode = corrected(promised.decode, load.per_token_correction, kDecodeMax);

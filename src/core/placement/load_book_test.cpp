@@ -120,10 +120,8 @@ TEST(LoadBook, NoNumberBarsASite) {
   const Grid grid = one_offer(2);
   Placement placement = grid.placement();
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
-  placement.loads().heed(kSite, {.sequences = kMost,
-                                 .waiting = kMost,
-                                 .has_room = false,
-                                 .weight_ppm = kWhole});
+  placement.loads().heed(
+      kSite, {.sequences = kMost, .waiting = kMost, .has_room = false, .weight_ppm = kWhole});
   EXPECT_EQ(foretell(placement).others_wait, kOthersWaitMost);
 }
 

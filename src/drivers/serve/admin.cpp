@@ -143,8 +143,9 @@ void Admin::on_request(http::Exchange& exchange) {
   if (path.starts_with(kRecords)) {
     return one_record(exchange, path.substr(kRecords.size()), exchange.head().query());
   }
-  not_found(exchange,
-            "there are /healthz, /readyz, /metrics, /sites, /drills, /records and /records/ID here");
+  not_found(
+      exchange,
+      "there are /healthz, /readyz, /metrics, /sites, /drills, /records and /records/ID here");
 }
 
 http::RefusalReply Admin::on_refused(const http::Refusal& refusal, const http::RequestHead* head) {

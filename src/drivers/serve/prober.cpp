@@ -6,10 +6,8 @@
 namespace hanse::serve {
 namespace {
 
-constexpr http::CallLimits kLimits{.connect = seconds(1),
-                                   .head = seconds(2),
-                                   .between_bytes = seconds(1),
-                                   .whole = seconds(3)};
+constexpr http::CallLimits kLimits{
+    .connect = seconds(1), .head = seconds(2), .between_bytes = seconds(1), .whole = seconds(3)};
 
 // Requires: `observer` ends before `upstream` does.
 void ask(Upstream& upstream, std::string_view path, http::Call& call,

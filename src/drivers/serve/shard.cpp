@@ -50,9 +50,9 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       prober_(
           [this](SiteId site, bool healthy) {
             trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
-            tell(dispatch::SiteReported{.site = site,
-                                        .finding = healthy ? fleet::Finding::answers
-                                                           : fleet::Finding::fails});
+            tell(dispatch::SiteReported{
+                .site = site,
+                .finding = healthy ? fleet::Finding::answers : fleet::Finding::fails});
           },
           [this](SiteId site, const engines::EngineLoad& load) {
             tell(dispatch::SiteMeasured{.site = site,

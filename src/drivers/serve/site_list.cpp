@@ -8,9 +8,8 @@ namespace {
 using nlohmann::ordered_json;
 
 ordered_json engine_json(const fleet::SignBook::Told& told, MonotonicTime now) {
-  ordered_json engine = {{"running", told.sign.running},
-                         {"waiting", told.sign.waiting},
-                         {"others", told.others}};
+  ordered_json engine = {
+      {"running", told.sign.running}, {"waiting", told.sign.waiting}, {"others", told.others}};
   if (told.sign.kv_use_ppm) engine["kv_cache_use"] = *told.sign.kv_use_ppm / 1e6;
   engine["told_ago_ns"] = elapsed(told.at, now).count();
   engine["counts_percent"] = told.weight / 10'000;

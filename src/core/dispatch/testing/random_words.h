@@ -199,10 +199,9 @@ class RandomWords {
       case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
       case 6: return SiteDrilled{.site = id<SiteId>(), .lasts = quantity<Duration>()};
       case 7:
-        return SiteMeasured{.site = id<SiteId>(),
-                            .sign = {.running = number32(),
-                                     .waiting = number32(),
-                                     .kv_use_ppm = maybe_number32()}};
+        return SiteMeasured{
+            .site = id<SiteId>(),
+            .sign = {.running = number32(), .waiting = number32(), .kv_use_ppm = maybe_number32()}};
       default: return Woke();
     }
   }
