@@ -27,6 +27,13 @@ struct SiteChange {
   replay::Condition becomes = replay::Condition::up;
 };
 
+// What a site's engine tells of itself from now on.
+struct EngineTells {
+  Duration at;
+  std::string site;
+  replay::Telling telling = {};
+};
+
 // An operator leaves a site out.
 struct Drill {
   Duration at;
@@ -80,6 +87,7 @@ struct Scenario {
   std::uint8_t attempts_max = 4;
   std::vector<SiteChange> site_changes;
   std::vector<Drill> drills;
+  std::vector<EngineTells> tellings;
   std::vector<Reload> reloads;
   std::vector<Treatment> treatments;
   std::vector<Ask> asks;  // in order of time

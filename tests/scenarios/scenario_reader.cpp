@@ -79,6 +79,22 @@ SiteChange site_change(Keys& keys) {
   return {.at = keys.time("at"), .site = keys.text("name"), .becomes = *condition};
 }
 
+EngineTells engine_tells(Keys& keys) {
+  const std::string word = keys.text("tells");
+  const auto what = replay::parse_telling(word);
+  if (!what) {
+    throw Wrong{fmt::format("an engine tells nothing, truth or words, not \"{}\"", word),
+                keys.get("tells").source()};
+  }
+  EngineTells engine{.at = keys.time("at"), .site = keys.text("name"), .telling = {.what = *what}};
+  engine.telling.more.running = static_cast<std::int32_t>(keys.number("running", 0));
+  engine.telling.more.waiting = static_cast<std::int32_t>(keys.number("waiting", 0));
+  if (const auto percent = keys.maybe_number("kv_use_percent")) {
+    engine.telling.more.kv_use_ppm = static_cast<std::int32_t>(*percent * 10'000);
+  }
+  return engine;
+}
+
 Treatment treatment(Keys& keys) {
   Treatment treatment;
   treatment.site = keys.text("at_site");
@@ -146,6 +162,7 @@ Scenario scenario(const toml::table& root, const std::filesystem::path& file) {
     scenario.drills.push_back(
         {.at = item.time("at"), .site = item.text("site"), .lasts = item.time("lasts")});
   });
+  keys.each("engine", [&](Keys& item) { scenario.tellings.push_back(engine_tells(item)); });
   keys.each("site", [&](Keys& item) { scenario.site_changes.push_back(site_change(item)); });
   keys.each("reload", [&](Keys& item) {
     scenario.reloads.push_back({.at = item.time("at"), .replace = replacements(item)});

@@ -296,6 +296,12 @@ Status put_into(replay::VirtualGrid& grid, const Scenario& scenario, const Snaps
     }
     grid.site_drilled(MonotonicTime() + drill.at, drill.site, drill.lasts);
   }
+  for (const EngineTells& engine : scenario.tellings) {
+    if (!snapshot.fleet.sites.find(engine.site)) {
+      return invalid_input(fmt::format("there is no site {}", engine.site));
+    }
+    grid.site_tells(MonotonicTime() + engine.at, engine.site, engine.telling);
+  }
   for (const Treatment& treatment : scenario.treatments) {
     if (snapshot.fleet.sites.find(treatment.site)) continue;
     return invalid_input(fmt::format("there is no site {}", treatment.site));

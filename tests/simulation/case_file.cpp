@@ -113,6 +113,12 @@ struct ChangeLines {
   void operator()(const replay::SnapshotChange& change) const {
     lines.add("snapshot = {}", change.snapshot);
   }
+  void operator()(const replay::TellingChange& change) const {
+    const auto& [what, more] = change.telling;
+    lines.add("engine = \"{}\"\ntells = \"{}\"", change.site, replay::to_string(what));
+    lines.add("running = {}\nwaiting = {}", more.running, more.waiting);
+    if (more.kv_use_ppm) lines.add("kv_use_ppm = {}", *more.kv_use_ppm);
+  }
 };
 
 void write_attempt(const replay::AttemptScript& script, Lines& lines) {
@@ -210,6 +216,17 @@ Facts read_facts(Keys& keys) {
   return facts;
 }
 
+replay::Telling read_telling(Keys& keys) {
+  replay::Telling telling;
+  telling.what = word<replay::Telling::What>(keys, "tells", replay::parse_telling);
+  telling.more.running = static_cast<std::int32_t>(keys.number("running", 0));
+  telling.more.waiting = static_cast<std::int32_t>(keys.number("waiting", 0));
+  if (const auto use = keys.maybe_number("kv_use_ppm")) {
+    telling.more.kv_use_ppm = static_cast<std::int32_t>(*use);
+  }
+  return telling;
+}
+
 PlottedChange read_change(Keys& keys) {
   PlottedChange change{.at = time(keys, "at"), .what = {}};
   if (keys.find("site") != nullptr) {
@@ -221,6 +238,8 @@ PlottedChange read_change(Keys& keys) {
         replay::LinkChange{.site = keys.text("link"), .slower_by = keys.time("slower_by")};
   } else if (keys.find("drill") != nullptr) {
     change.what = replay::DrillChange{.site = keys.text("drill"), .lasts = keys.time("lasts")};
+  } else if (keys.find("engine") != nullptr) {
+    change.what = replay::TellingChange{.site = keys.text("engine"), .telling = read_telling(keys)};
   } else if (keys.find("turn_max") != nullptr) {
     change.what = replay::DiskChange{keys.time("turn_max")};
   } else if (keys.find("clock_forward") != nullptr) {

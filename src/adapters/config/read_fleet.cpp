@@ -192,7 +192,8 @@ fleet::Engine read_engine(Draft& draft, const Section& engine) {
           .credential_env = engine.text("credential_env"),
           .ca_file = path("ca_file"),
           .client_certificate_file = path("client_certificate_file"),
-          .client_key_file = path("client_key_file")};
+          .client_key_file = path("client_key_file"),
+          .metrics = engine.flag("metrics")};
 }
 
 // Reports a variant that its model does not have.

@@ -284,6 +284,13 @@ constexpr auto kKeys = std::to_array<Key>({
      .type = Type::path,
      .example = "\"/etc/hanse/client.key\"",
      .meaning = "The private key (PEM) of that certificate."},
+    {.path = "site.<site>.engine.metrics",
+     .type = Type::boolean,
+     .fallback = "true",
+     .example = "false",
+     .meaning =
+         "Whether its metrics page is asked with each probe how much it works on, for others "
+         "too; one that has none is left alone."},
 
     {.path = "site.<site>.offer.<model>.<variant>",
      .type = Type::table,

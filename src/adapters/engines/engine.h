@@ -7,6 +7,7 @@
 // of its kind. Everything here is a codec, sockets are the driver's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,16 @@
 
 namespace hanse::engines {
 
+// Where an engine tells how busy it is, and by which names: gauges in
+// Prometheus' text format. Newer and older versions may differ in a name; the
+// first that is there counts.
+struct MetricNames {
+  std::string_view path = {};  // empty: nobody knows of such a page
+  std::string_view running = {};
+  std::string_view waiting = {};
+  std::array<std::string_view, 2> kv_use = {};  // shares of one; empty: none
+};
+
 // What is known of a kind, tried and not hoped.
 struct Capabilities {
   // It goes on from a last message of the assistant, when asked as
@@ -32,6 +43,7 @@ struct Capabilities {
   // earlier.
   Duration idle_close = seconds(60);
   std::string_view health_path = "/health";
+  MetricNames metrics = {};
 };
 
 // What one attempt asks differently from the client's own words.

@@ -104,8 +104,19 @@ struct SiteGauges {
   Gauge queue_depth;
   Gauge outstanding_tokens;
   Gauge drilled;
+  Gauge sign_age, engine_running, engine_waiting, engine_others, kv_cache_use;
   std::array<Gauge, kCircuits> circuit;
 };
+
+// `told` is null when the site's engine has told nothing that counts.
+void tell_sign(SiteGauges& gauges, const fleet::SignBook::Told* told, MonotonicTime now) {
+  const fleet::Sign sign = told == nullptr ? fleet::Sign() : told->sign;
+  gauges.sign_age.set(told == nullptr ? -seconds(1).count() : elapsed(told->at, now).count());
+  gauges.engine_running.set(sign.running);
+  gauges.engine_waiting.set(sign.waiting);
+  gauges.engine_others.set(told == nullptr ? 0 : told->others);
+  gauges.kv_cache_use.set(sign.kv_use_ppm.value_or(0));
+}
 
 }  // namespace
 
@@ -133,6 +144,8 @@ struct GatewayMetrics::State {
   }
   void add_request_families();
   void add_site_families();
+  void add_sign_families();
+  void bind_signs(SiteGauges& gauges, const std::string& site);
   void add_money_families();
 
   MetricRegistry registry;
@@ -145,6 +158,7 @@ struct GatewayMetrics::State {
   FamilyId refusals, rejections;
   FamilyId attempts_open, queue_depth, outstanding_tokens, site_circuit, site_drilled;
   FamilyId domain_suspected;
+  FamilyId sign_age, engine_running, engine_waiting, engine_others, kv_cache_use;
 
   Counter charged, owed, written_off, sites_refused;
   Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes, sent_again;
@@ -163,6 +177,7 @@ GatewayMetrics::State::State(ledger::Currency used_currency, const BuildInfo& bu
     : currency(used_currency.text()) {
   add_request_families();
   add_site_families();
+  add_sign_families();
   add_money_families();
   const FamilyId info = gauges("hanse_build_info", "1, with the gateway's name and what was built.",
                                {"gateway", "version", "commit", "build"});
@@ -266,6 +281,30 @@ void GatewayMetrics::State::add_site_families() {
       gauges("hanse_domain_suspected",
              "1 while a supplier or country is left to trials because its sites failed together.",
              {"domain"});
+}
+
+void GatewayMetrics::State::add_sign_families() {
+  sign_age = gauges("hanse_site_sign_age_seconds",
+                    "Age of what the site's engine last told of itself; -1 when that is nothing "
+                    "or too old to count.",
+                    {"site"}, {.decimals = kNano});
+  engine_running =
+      gauges("hanse_site_engine_running", "Sequences that the engine says it works on.", {"site"});
+  engine_waiting =
+      gauges("hanse_site_engine_waiting", "Sequences that the engine says wait in it.", {"site"});
+  engine_others = gauges("hanse_site_engine_others",
+                         "Sequences at the engine, by its own count, that are not ours.", {"site"});
+  kv_cache_use =
+      gauges("hanse_site_kv_cache_use", "Share of its KV cache that the engine says is in use.",
+             {"site"}, {.decimals = 6});
+}
+
+void GatewayMetrics::State::bind_signs(SiteGauges& gauges, const std::string& site) {
+  gauges.sign_age = registry.gauge(sign_age, {site});
+  gauges.engine_running = registry.gauge(engine_running, {site});
+  gauges.engine_waiting = registry.gauge(engine_waiting, {site});
+  gauges.engine_others = registry.gauge(engine_others, {site});
+  gauges.kv_cache_use = registry.gauge(kv_cache_use, {site});
 }
 
 void GatewayMetrics::State::add_money_families() {
@@ -434,6 +473,7 @@ void GatewayMetrics::State::bind_gauges(const Snapshot& snapshot) {
       gauge->set(0);
     }
     for (Gauge& state : gauges.circuit) state.set(0);
+    tell_sign(gauges, nullptr, MonotonicTime());
   }
   gauges_of = snapshot.digest;
   site_gauges.clear();
@@ -443,6 +483,7 @@ void GatewayMetrics::State::bind_gauges(const Snapshot& snapshot) {
     gauges.queue_depth = registry.gauge(queue_depth, {site.name});
     gauges.outstanding_tokens = registry.gauge(outstanding_tokens, {site.name});
     gauges.drilled = registry.gauge(site_drilled, {site.name});
+    bind_signs(gauges, site.name);
     for (std::size_t i = 0; i < kCircuits; ++i) {
       gauges.circuit[i] =
           registry.gauge(site_circuit, {site.name, to_string(static_cast<fleet::Circuit>(i))});
@@ -468,6 +509,7 @@ void GatewayMetrics::sample(const dispatch::Dispatch& dispatch, MonotonicTime no
     gauges.queue_depth.set(std::max<std::int64_t>(open - site.slots, 0));
     gauges.outstanding_tokens.set(tokens[id.value()]);
     gauges.drilled.set(dispatch.drill_ends(id, now) ? 1 : 0);
+    tell_sign(gauges, dispatch.sign_of(id), now);
     const auto circuit = static_cast<std::size_t>(dispatch.health_of(id).circuit);
     for (std::size_t i = 0; i < kCircuits; ++i) gauges.circuit[i].set(i == circuit ? 1 : 0);
   });

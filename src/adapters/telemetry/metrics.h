@@ -22,6 +22,9 @@
 //   hanse_open_requests, hanse_attempts_open{site}, hanse_site_queue_depth{site},
 //   hanse_outstanding_tokens{site}, hanse_site_circuit{site,state},
 //   hanse_site_drilled{site}, hanse_domain_suspected{domain}
+//   hanse_site_sign_age_seconds{site}                      of the engine's own numbers; -1: none
+//   hanse_site_engine_running{site}, hanse_site_engine_waiting{site},
+//   hanse_site_engine_others{site}, hanse_site_kv_cache_use{site}
 //   hanse_journal_entries_total, hanse_journal_bytes_total, hanse_journal_syncs_total,
 //   hanse_journal_unsynced_entries, hanse_books_lag_entries, hanse_books_lag_seconds
 //   hanse_log_lines_dropped_total, hanse_snapshot_changes_total, hanse_calls_sent_again_total,

@@ -25,12 +25,17 @@ Json tokens_json(const TokenCounts& tokens) {
 }
 
 Json prediction_json(const PredictionView& prediction) {
-  return {{"first_token_ns", prediction.first_token.count()},
-          {"per_token_ns", prediction.per_token.count()},
-          {"cost", to_decimal(prediction.cost)},
-          {"prompt_tokens", prediction.prompt.count()},
-          {"cached_tokens", prediction.cached.count()},
-          {"output_tokens", prediction.output.count()}};
+  Json object = {{"first_token_ns", prediction.first_token.count()},
+                 {"per_token_ns", prediction.per_token.count()},
+                 {"cost", to_decimal(prediction.cost)},
+                 {"prompt_tokens", prediction.prompt.count()},
+                 {"cached_tokens", prediction.cached.count()},
+                 {"output_tokens", prediction.output.count()}};
+  if (prediction.others_wait != Duration()) {
+    object["others_wait_ns"] = prediction.others_wait.count();
+    object["told_ago_ns"] = prediction.told_ago.count();
+  }
+  return object;
 }
 
 Json refusals_json(const std::vector<gate::Refusal>& refusals) {

@@ -29,7 +29,9 @@ PredictionView view_of(const placement::Prediction& prediction) {
           .cost = prediction.cost,
           .prompt = prediction.prompt,
           .cached = prediction.cached,
-          .output = prediction.output};
+          .output = prediction.output,
+          .others_wait = prediction.others_wait,
+          .told_ago = prediction.told_ago};
 }
 
 // The word that stands after the project's in a key's full name, and so on.
@@ -227,6 +229,11 @@ SiteView site_view(const SiteFinding& finding, const gate::Verdict& verdict) {
     }
   } else {
     tell_passed_over(finding, view);
+  }
+  if (view.predicted && view.predicted->others_wait != Duration()) {
+    view.reason +=
+        fmt::format("; {} of the time foretold for others' work there, told {} before",
+                    to_string(view.predicted->others_wait), to_string(view.predicted->told_ago));
   }
   return view;
 }

@@ -21,7 +21,8 @@
 //   sites: [{site, place, supplier, supplier_home, chip, offers_alias, permitted, verdict,
 //            refusals: [{rule, requirement, facts: [...]}],
 //            variant, predicted: {first_token_ns, per_token_ns, cost, prompt_tokens,
-//            cached_tokens, output_tokens}, within_objective, reason}]
+//            cached_tokens, output_tokens, and where others' work was reckoned with
+//            others_wait_ns, told_ago_ns}, within_objective, reason}]
 //   rescue (continued, repeated; only of an answer that broke off and was gone on with)
 //   attempts: [{number, site, supplier, variant, opened_at, outcome, take_up,
 //            predicted: {...}, measured: {first_token_ns, per_token_ns, took_ns},
@@ -68,6 +69,10 @@ struct PredictionView {
   Tokens prompt;
   Tokens cached;
   Tokens output;
+  // Of the time to the first token, what was added for others' work at the
+  // engine, and how old its word was; zero: nothing was.
+  Duration others_wait = {};
+  Duration told_ago = {};
 };
 
 struct SiteView {

@@ -76,7 +76,8 @@ struct Forget {
   RequestRef request;
 };
 
-// Ask the site's health endpoint, and tell by SiteReported.
+// Ask the site's health endpoint, and tell by SiteReported; ask its engine how busy
+// it is, and tell by SiteMeasured what it says.
 struct Probe {
   SiteId site;
 };

@@ -95,6 +95,7 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
                                      Instant now) {
   World& world = *request.world;
   request.demand.variant = wanted.variant;
+  fade_signs(now);
   allowed_.assign(request.permitted);
   const auto exclude = [&](SiteId site, Exclusion::Why why) {
     allowed_.erase(site.value());
@@ -153,6 +154,31 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
     const SiteId site = world.site(fleet::SiteLine(i));
     if (is_allowed(site)) exclude(site, Exclusion::Why::full);
   });
+  return decide_warily(request, excluded, now);
+}
+
+placement::Decision Dispatch::decide_warily(Request& request, Exclusions& excluded, Instant now) {
+  World& world = *request.world;
+  const fleet::DomainBook& domains = health_.domains();
+  if (!domains.wary().empty()) {
+    const bool may_scout = request.record.attempts.empty();
+    Exclusions more = excluded;
+    preferable_.assign(allowed_);
+    domains.wary().for_each([&](std::size_t i) {
+      const fleet::SiteLine line(i);
+      const SiteId site = world.site(line);
+      if (!site.valid() || !allowed_.contains(site.value())) return;
+      if (domains.trusted(line, now.monotonic)) return;
+      if (may_scout && domains.wants_scout(line, now.monotonic)) return;
+      preferable_.erase(site.value());
+      (void)more.try_push({.site = site, .why = Exclusion::Why::suspected});
+    });
+    const placement::Decision decision = world.placement.decide(request.demand, preferable_, now);
+    if (decision.chosen.valid()) {
+      excluded = more;
+      return decision;
+    }
+  }
   return world.placement.decide(request.demand, allowed_, now);
 }
 

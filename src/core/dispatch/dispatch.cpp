@@ -59,6 +59,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
     void operator()(const Woke&) const { dispatch.woke(now); }
     void operator()(const SnapshotChanged& e) const { dispatch.snapshot_changed(e, now); }
     void operator()(const SiteDrilled& e) const { dispatch.site_drilled(e, now); }
+    void operator()(const SiteMeasured& e) const { dispatch.site_measured(e, now); }
   };
   std::visit(Visitor{*this, now}, event);
   if (queue_.waiting() > 0) serve_queue(now);
@@ -236,14 +237,49 @@ void Dispatch::site_drilled(const SiteDrilled& event, Instant now) {
   room_made_ = true;
 }
 
+void Dispatch::site_measured(const SiteMeasured& event, Instant now) {
+  if (event.site.value() >= world_->snapshot->fleet.sites.size()) return;
+  const fleet::SiteLine line = world_->line(event.site);
+  const std::int32_t ours = world_->placement.loads().sequences_at(event.site);
+  signs_.measured(line, event.sign, ours, now.monotonic);
+  heed_sign(line);
+}
+
+void Dispatch::heed_sign(fleet::SiteLine line) {
+  const SiteId site = world_->site(line);
+  if (!site.valid()) return;
+  const fleet::SignBook::Told* told = signs_.of(line);
+  world_->placement.loads().heed(site, told == nullptr
+                                           ? placement::OthersWork()
+                                           : placement::OthersWork{.sequences = told->others,
+                                                                   .waiting = told->sign.waiting,
+                                                                   .has_room = !told->kv_is_full(),
+                                                                   .weight_ppm = told->weight,
+                                                                   .told_at = told->at});
+}
+
+void Dispatch::fade_signs(Instant now) {
+  if (!signs_.is_due(now.monotonic)) return;
+  signs_.fade(now.monotonic, [&](fleet::SiteLine line) { heed_sign(line); });
+}
+
+void Dispatch::forget_signs(World& world) const {
+  signs_.for_each([&](fleet::SiteLine line) {
+    if (const SiteId site = world.site(line); site.valid()) world.placement.loads().heed(site, {});
+  });
+}
+
 void Dispatch::woke(Instant now) {
   end_pauses(now);
   room_made_ = true;
   serve_queue(now);
   if (now.monotonic < next_probe_) return wake_at_next();
   waits_.tidy(now.monotonic);
+  fade_signs(now);
   world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
-    if (!row.retired) emit(Probe{site});
+    if (row.retired) return;
+    signs_.asked(world_->line(site), world_->placement.loads().sequences_at(site));
+    emit(Probe{site});
   });
   next_probe_ = now.monotonic + options_.probe_every;
   wake_at_next();
@@ -266,7 +302,9 @@ void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
     if (request && request->state != State::free) leave_newest_world(*request, now);
     if (request && request->state == State::free) forget_old_world(*request, now);
   }
+  forget_signs(*world_);
   world_ = make_world(event.snapshot, world_.get(), now);
+  signs_.for_each([&](fleet::SiteLine line) { heed_sign(line); });
   for (const auto& request : requests_) {
     if (request && request->state != State::free) count_in_newest_world(*request);
   }

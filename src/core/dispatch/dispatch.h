@@ -44,6 +44,7 @@
 #include "core/fleet/health_news.h"
 #include "core/fleet/missing_models.h"
 #include "core/fleet/room_book.h"
+#include "core/fleet/sign_book.h"
 #include "core/fleet/site_slots.h"
 #include "core/fleet/wait_book.h"
 #include "core/ledger/budget.h"
@@ -123,6 +124,11 @@ class Dispatch {
     return drills_.ends(world_->line(site), now);
   }
   [[nodiscard]] const fleet::DomainBook& domains() const { return health_.domains(); }
+  // What the engine of a site of snapshot() last told of itself; null when it
+  // told nothing, or not for long.
+  [[nodiscard]] const fleet::SignBook::Told* sign_of(SiteId site) const {
+    return signs_.of(world_->line(site));
+  }
 
  private:
   class Sink;
@@ -137,6 +143,7 @@ class Dispatch {
   void woke(Instant now);
   void snapshot_changed(const SnapshotChanged& event, Instant now);
   void site_drilled(const SiteDrilled& event, Instant now);
+  void site_measured(const SiteMeasured& event, Instant now);
 
   // Lets the request in at its tenant's, project's and key's rates; false when
   // it has been refused.
@@ -163,6 +170,8 @@ class Dispatch {
                             Instant now);
   placement::Decision decide(Request& request, const Wanted& wanted, Exclusions& excluded,
                              Instant now);
+  // Among allowed_: first without the sites whose domains others are wary of.
+  placement::Decision decide_warily(Request& request, Exclusions& excluded, Instant now);
   // Requires: an offer was chosen.
   static fleet::SiteLine line_of(const World& world, const placement::Decision& decision);
   bool take_slot(fleet::SiteLine site);
@@ -228,6 +237,12 @@ class Dispatch {
   // Counts the load of the attempt under way in the newest world, unless the
   // request began there; and takes it out of it again.
   void count_in_newest_world(Request& request);
+  // Placement in the newest world heeds the sign of `site` as it counts now.
+  void heed_sign(fleet::SiteLine site);
+  // Those that have grown older count less; nothing happens within a step.
+  void fade_signs(Instant now);
+  // A world that is no longer the newest hears of no signs, and heeds none.
+  void forget_signs(World& world) const;
   void leave_newest_world(Request& request, Instant now);
   // A slot that is used seldom must not keep an old world for ever.
   void forget_old_world(Request& ended, Instant now) const;
@@ -246,6 +261,7 @@ class Dispatch {
   fleet::RoomBook rooms_;
   fleet::MissingModels missing_models_;
   fleet::DrillBook drills_;
+  fleet::SignBook signs_;
   std::vector<std::int32_t> attempts_at_;  // open ones of this shard, by line
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
@@ -254,7 +270,8 @@ class Dispatch {
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;
-  BitSet allowed_;  // scratch
+  BitSet allowed_;     // scratch
+  BitSet preferable_;  // likewise
 
   Actions* actions_ = nullptr;    // during a call
   std::vector<Action> overflow_;  // what did not fit, in order

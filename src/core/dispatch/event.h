@@ -15,6 +15,7 @@
 #include "core/answer/answer.h"
 #include "core/dispatch/snapshot.h"
 #include "core/fleet/health_news.h"
+#include "core/fleet/sign_book.h"
 #include "core/gate/labels.h"
 
 namespace hanse::dispatch {
@@ -110,7 +111,14 @@ struct SiteDrilled {
   Duration lasts;
 };
 
+// What the engine of a site of the newest snapshot has told of itself, asked
+// because of a Probe.
+struct SiteMeasured {
+  SiteId site;
+  fleet::Sign sign;
+};
+
 using Event = std::variant<Arrived, FirstToken, Progressed, AttemptEnded, ClientGone, SiteReported,
-                           Woke, SnapshotChanged, SiteDrilled>;
+                           Woke, SnapshotChanged, SiteDrilled, SiteMeasured>;
 
 }  // namespace hanse::dispatch

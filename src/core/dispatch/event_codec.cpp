@@ -90,6 +90,15 @@ struct EventWriter {
     write(site, out);
     write(lasts, out);
   }
+  void operator()(const SiteMeasured& event) const {
+    const auto& [site, sign] = event;
+    const auto& [running, waiting, kv_use_ppm] = sign;
+    write(site, out);
+    write(running, out);
+    write(waiting, out);
+    write(kv_use_ppm.has_value(), out);
+    if (kv_use_ppm) write(*kv_use_ppm, out);
+  }
 };
 
 struct EventReader {
@@ -147,6 +156,14 @@ struct EventReader {
   void operator()(SiteDrilled& event) const {
     read(event.site, in);
     read(event.lasts, in);
+  }
+  void operator()(SiteMeasured& event) const {
+    read(event.site, in);
+    read(event.sign.running, in);
+    read(event.sign.waiting, in);
+    bool says_kv_use = false;
+    read(says_kv_use, in);
+    if (says_kv_use) read(event.sign.kv_use_ppm.emplace(), in);
   }
 };
 
@@ -246,6 +263,9 @@ struct EventCheck {
     const bool can_last = event.lasts >= Duration() && event.lasts <= fleet::DrillBook::kLongest;
     return can_last ? "" : "a drill of such a length";
   }
+  std::string_view operator()(const SiteMeasured& event) const {
+    return has(snapshot.fleet.sites, event.site) ? "" : "a site that does not exist";
+  }
 };
 
 }  // namespace
@@ -260,7 +280,7 @@ Status check_event(const Event& event, const Snapshot& snapshot, const DispatchO
 std::string_view kind_name(const Event& event) {
   static constexpr std::string_view kNames[] = {
       "arrived",       "first_token", "progressed",       "attempt_ended", "client_gone",
-      "site_reported", "woke",        "snapshot_changed", "site_drilled"};
+      "site_reported", "woke",        "snapshot_changed", "site_drilled",  "site_measured"};
   static_assert(std::size(kNames) == std::variant_size_v<Event>);
   return kNames[event.index()];
 }

@@ -45,7 +45,7 @@ void read(Exclusions& excluded, WireReader& in) {
 void write(const placement::Prediction& prediction, const placement::Prediction& before,
            WireWriter& out) {
   const auto& [first_token, per_token, cost, prompt, cached, output, sequences,
-               promised_first_token, promised_per_token] = prediction;
+               promised_first_token, promised_per_token, others_wait, told_ago] = prediction;
   write_difference(first_token, before.first_token, out);
   write_difference(per_token, before.per_token, out);
   write_difference(cost, before.cost, out);
@@ -55,11 +55,13 @@ void write(const placement::Prediction& prediction, const placement::Prediction&
   write(sequences, out);
   write_difference(promised_first_token, first_token, out);
   write_difference(promised_per_token, per_token, out);
+  write(others_wait, out);
+  if (others_wait != Duration()) write(told_ago, out);
 }
 
 void read(placement::Prediction& prediction, const placement::Prediction& before, WireReader& in) {
   auto& [first_token, per_token, cost, prompt, cached, output, sequences, promised_first_token,
-         promised_per_token] = prediction;
+         promised_per_token, others_wait, told_ago] = prediction;
   read_difference(first_token, before.first_token, in);
   read_difference(per_token, before.per_token, in);
   read_difference(cost, before.cost, in);
@@ -69,6 +71,8 @@ void read(placement::Prediction& prediction, const placement::Prediction& before
   read(sequences, in);
   read_difference(promised_first_token, first_token, in);
   read_difference(promised_per_token, per_token, in);
+  read(others_wait, in);
+  if (others_wait != Duration()) read(told_ago, in);
 }
 
 void write(const placement::Decision& decision, WireWriter& out) {

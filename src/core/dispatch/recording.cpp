@@ -195,7 +195,7 @@ Result<bool> RecordingReader::read_head() {
   }
   if (bytes_.size() < kHeadBytes) return end_here(true);
   if (static_cast<std::uint8_t>(bytes_[kMagic.size()]) != kRecordingVersion) {
-    return broken(kMagic.size(), "not a recording of version 3");
+    return broken(kMagic.size(), "not a recording of version 4");
   }
   offset_ = kHeadBytes;
   return true;

@@ -288,7 +288,7 @@ TEST(Recording, AnotherFileIsRefusedAtOnce) {
   EXPECT_EQ(ReadAll("{\"json\": true}").error,
             "the recording is damaged at byte 0: not a recording");
   EXPECT_EQ(ReadAll("HANSEREC\x01").error,
-            "the recording is damaged at byte 8: not a recording of version 3");
+            "the recording is damaged at byte 8: not a recording of version 4");
 }
 
 // Collects what a ledger seals.

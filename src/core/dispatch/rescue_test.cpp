@@ -291,7 +291,7 @@ TEST(Rescue, AnAnswerIsRepeatedByTheWeightsThatBeganIt) {
   EXPECT_EQ(
       desk.breaks(request.request, 1, Resumable::by_continuing, {}, used, 7, Failure::unreachable)
           .back(),
-      "open_attempt frankfurt/small/q4 repeated, at most 50");
+      "open_attempt lyon/small/q4 repeated, at most 50");
 }
 
 }  // namespace

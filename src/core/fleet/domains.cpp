@@ -19,6 +19,7 @@ void DomainBook::set(SiteLine site, std::span<const std::string> names) {
   if (site.value() >= sites_.size()) {
     sites_.resize(site.value() + 1);
     doubted_.grow(sites_.size());
+    wary_.grow(sites_.size());
   }
   std::vector<DomainLine> domains;
   for (const std::string& name : names) domains.push_back(line_of(name));
@@ -32,17 +33,13 @@ void DomainBook::set(SiteLine site, std::span<const std::string> names) {
     const auto place = std::ranges::lower_bound(sites, site);
     if (place == sites.end() || *place != site) sites.insert(place, site);
   }
-  if (is_doubted(site)) {
-    doubted_.insert(site.value());
-  } else {
-    doubted_.erase(site.value());
-  }
+  note_doubt(site);
 }
 
 DomainLine DomainBook::line_of(const std::string& name) {
   const auto [known, is_new] = by_name_.try_emplace(name, DomainLine(domains_.size()));
   if (is_new) {
-    domains_.push_back({.name = name, .sites = {}, .trial = {}, .open_until = {}, .pause = {}});
+    domains_.emplace_back().name = name;
     memories_.emplace_back();
   }
   return known->second;
@@ -52,6 +49,7 @@ void DomainBook::leave(SiteLine site, DomainLine domain) {
   Domain& row = domains_[domain.value()];
   std::erase(row.sites, site);
   if (row.trial == site) row.trial = {};
+  if (row.scout == site) row.scout = {};
 }
 
 bool DomainBook::available(SiteLine site, MonotonicTime now) const {
@@ -73,6 +71,56 @@ void DomainBook::sent(SiteLine site) {
   }
 }
 
+bool DomainBook::trusted(SiteLine site, MonotonicTime now) const {
+  if (!wary_.contains(site.value())) return true;
+  return std::ranges::all_of(of(site), [&](DomainLine line) {
+    const Domain& domain = domains_[line.value()];
+    return !domain.wary || now >= domain.wary_until;
+  });
+}
+
+bool DomainBook::wants_scout(SiteLine site, MonotonicTime now) const {
+  return std::ranges::all_of(of(site), [&](DomainLine line) {
+    const Domain& domain = domains_[line.value()];
+    return !domain.wary || !domain.scout.valid() || now >= domain.wary_until;
+  });
+}
+
+void DomainBook::scout(SiteLine site) {
+  if (!wary_.contains(site.value())) return;
+  for (const DomainLine line : of(site)) {
+    Domain& domain = domains_[line.value()];
+    if (domain.wary && !domain.scout.valid()) domain.scout = site;
+  }
+}
+
+void DomainBook::scout_ended(SiteLine site) {
+  if (!wary_.contains(site.value())) return;
+  for (const DomainLine line : of(site)) {
+    Domain& domain = domains_[line.value()];
+    if (domain.scout == site) domain.scout = {};
+  }
+}
+
+void DomainBook::grow_wary(DomainLine line, const Failure& failure, MonotonicTime now) {
+  Domain& domain = domains_[line.value()];
+  if (!domain.wary && failure.weight < failure.open_at) return;
+  // One that has long passed is forgotten with its scout.
+  if (!domain.wary || now >= domain.wary_until) domain.scout = {};
+  domain.wary_until = now + kWindow;
+  if (domain.wary) return;
+  domain.wary = true;
+  note_doubt(line);
+}
+
+void DomainBook::trust(DomainLine line) {
+  Domain& domain = domains_[line.value()];
+  if (!domain.wary) return;
+  domain.wary = false;
+  domain.scout = {};
+  note_doubt(line);
+}
+
 void DomainBook::told_nothing(SiteLine site) {
   for (const DomainLine line : of(site)) {
     Domain& domain = domains_[line.value()];
@@ -87,6 +135,7 @@ void DomainBook::failed(SiteLine site, const Failure& failure, MonotonicTime now
   row.failed_at = now;
   for (const DomainLine line : row.domains) {
     Domain& domain = domains_[line.value()];
+    grow_wary(line, failure, now);
     if (!domain.suspected) {
       if (const Evidence found = evidence(line, now); found.enough) {
         suspect(line, found.seen_by_probes, now);
@@ -104,6 +153,7 @@ std::vector<DomainLine> DomainBook::answered(SiteLine site, MonotonicTime now) {
   const News news = ++news_;
   for (const DomainLine line : of(site)) {
     memories_[line.value()].answered = news;
+    trust(line);
     const Domain& domain = domains_[line.value()];
     if (!domain.suspected) continue;
     if (domain.trial == site) cleared_by_trial.push_back(line);
@@ -117,6 +167,7 @@ void DomainBook::probed(SiteLine site, MonotonicTime now) {
   for (const DomainLine line : of(site)) {
     memories_[line.value()].probed = news;
     const Domain& domain = domains_[line.value()];
+    if (domain.wary && !evidence(line, now).any) trust(line);
     if (domain.suspected && domain.seen_by_probes) clear(line, now);
   }
 }
@@ -133,6 +184,7 @@ DomainBook::Evidence DomainBook::evidence(DomainLine line, MonotonicTime now) co
     if (failure.seen_by_probes && site.failed < memory.probed) continue;
     if (elapsed(site.failed_at, now) > kWindow) continue;
     // However often one site has failed, it takes another.
+    found.any = true;
     sum += std::min(failure.weight, failure.open_at);
     wanted = std::max(wanted, std::int64_t{failure.open_at} * 2);
     found.seen_by_probes = found.seen_by_probes && failure.seen_by_probes;
@@ -170,18 +222,21 @@ void DomainBook::clear(DomainLine line, MonotonicTime now) {
 }
 
 void DomainBook::note_doubt(DomainLine line) {
-  for (const SiteLine site : domains_[line.value()].sites) {
-    if (is_doubted(site)) {
-      doubted_.insert(site.value());
-    } else {
-      doubted_.erase(site.value());
-    }
-  }
+  for (const SiteLine site : domains_[line.value()].sites) note_doubt(site);
 }
 
-bool DomainBook::is_doubted(SiteLine site) const {
-  return std::ranges::any_of(of(site),
-                             [&](DomainLine line) { return domains_[line.value()].suspected; });
+void DomainBook::note_doubt(SiteLine site) {
+  const auto put = [&](BitSet& set, bool Domain::* flag) {
+    const bool is_in = std::ranges::any_of(
+        of(site), [&](DomainLine line) { return domains_[line.value()].*flag; });
+    if (is_in) {
+      set.insert(site.value());
+    } else {
+      set.erase(site.value());
+    }
+  };
+  put(doubted_, &Domain::suspected);
+  put(wary_, &Domain::wary);
 }
 
 }  // namespace hanse::fleet

@@ -19,6 +19,15 @@
 // that probes see, a good probe is an answer. How many of its sites were tried
 // needs no counting: all that were tried since the first failure have failed.
 //
+// Until then it may take long: whoever is silent is found out only when a limit
+// ends, and meanwhile all that would have gone to the site that was found out
+// goes to its neighbour. So from when a site's circuit opens until one of its
+// domain has answered, we are wary of the domain: a scout at a time is sent
+// there, and the rest goes elsewhere first; a request that has failed already is
+// no scout, for it would find out the whole domain by itself. That is a preference and bars nobody:
+// where nothing else is left, its sites are asked as before. A good probe ends it
+// too, where probes see all that has failed, as does kWindow without a failure.
+//
 // Named links will be a third kind of domain; today each site has a link of
 // its own, whose loss is the site's.
 //
@@ -61,6 +70,9 @@ class DomainBook {
     SiteLine trial;               // where the one under way is; not valid: none is
     MonotonicTime open_until;     // no trial before, while it is suspected
     Duration pause;               // that ends then
+    bool wary = false;
+    MonotonicTime wary_until;
+    SiteLine scout;  // where the one under way is; not valid: none is
   };
   // A failure as evidence: a circuit opens at `open_at`.
   struct Failure {
@@ -80,6 +92,14 @@ class DomainBook {
   // An attempt is sent to a site of doubted(): the trial of its domains.
   // Requires: available().
   void sent(SiteLine site);
+  // Whether none of its domains is wary, and whether it may all the same be
+  // preferred to sites of others: there is no scout.
+  [[nodiscard]] bool trusted(SiteLine site, MonotonicTime now) const;
+  [[nodiscard]] bool wants_scout(SiteLine site, MonotonicTime now) const;
+  // Of any attempt: it is sent to `site`, and ends. Whoever is sent to a wary
+  // domain that has no scout is its scout.
+  void scout(SiteLine site);
+  void scout_ended(SiteLine site);
   // The trial at `site` ended without telling anything; if there is none,
   // nothing happens.
   void told_nothing(SiteLine site);
@@ -93,6 +113,8 @@ class DomainBook {
 
   // Sites, by line, of which a domain is suspected.
   [[nodiscard]] const BitSet& doubted() const { return doubted_; }
+  // Likewise, of which a domain is wary: all others are trusted.
+  [[nodiscard]] const BitSet& wary() const { return wary_; }
   [[nodiscard]] const std::vector<Domain>& domains() const { return domains_; }
   [[nodiscard]] const std::vector<DomainLine>& of(SiteLine site) const {
     return sites_[site.value()].domains;
@@ -121,6 +143,7 @@ class DomainBook {
   // Whether so much has failed in `domain` that it is to be suspected, and
   // whether probes see all of it.
   struct Evidence {
+    bool any = false;
     bool enough = false;
     bool seen_by_probes = true;
   };
@@ -131,9 +154,11 @@ class DomainBook {
     return sites_[site.value()].failed > memories_[domain.value()].round;
   }
   void clear(DomainLine domain, MonotonicTime now);
-  // Its sites' places in doubted_, after a change.
+  void grow_wary(DomainLine domain, const Failure& failure, MonotonicTime now);
+  void trust(DomainLine domain);
+  // Its sites' places in doubted_ and wary_, after a change.
   void note_doubt(DomainLine domain);
-  [[nodiscard]] bool is_doubted(SiteLine site) const;
+  void note_doubt(SiteLine site);
 
   Pauses pauses_;
   std::vector<Domain> domains_;  // by DomainLine
@@ -141,6 +166,7 @@ class DomainBook {
   std::vector<Site> sites_;  // by SiteLine
   std::map<std::string, DomainLine, std::less<>> by_name_;
   BitSet doubted_;
+  BitSet wary_;
   News news_ = 0;
 };
 

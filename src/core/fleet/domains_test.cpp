@@ -53,6 +53,43 @@ TEST(Domains, OneSiteThatFailsSaysNothingOfItsSiblings) {
   EXPECT_TRUE(supplier.available(1, 10));
 }
 
+TEST(Domains, ASiteThatHasOpenedItsCircuitMakesUsWaryOfItsSiblings) {
+  Supplier supplier(3);
+  const DomainBook& domains = supplier->domains();
+  const SiteLine sibling(1);
+  supplier->failed_softly(SiteLine(0), Trial::none, at(0));
+  supplier->failed_softly(SiteLine(0), Trial::none, at(1));
+  EXPECT_TRUE(domains.trusted(sibling, at(1).monotonic)) << "it has not opened yet";
+  supplier->failed_softly(SiteLine(0), Trial::none, at(2));
+  EXPECT_FALSE(domains.trusted(sibling, at(3).monotonic));
+  EXPECT_TRUE(domains.trusted(supplier.other(), at(3).monotonic));
+  EXPECT_TRUE(supplier.available(1, 3)) << "nobody is barred";
+  EXPECT_TRUE(domains.wants_scout(sibling, at(3).monotonic));
+
+  const Trial scout = supplier->sent(sibling, at(3));
+  EXPECT_FALSE(domains.wants_scout(SiteLine(2), at(4).monotonic)) << "one is under way";
+  supplier->told_nothing(sibling, scout);
+  EXPECT_TRUE(domains.wants_scout(SiteLine(2), at(5).monotonic));
+  supplier->first_token(SiteLine(2), supplier->sent(SiteLine(2), at(6)), at(7));
+  EXPECT_TRUE(domains.trusted(sibling, at(7).monotonic));
+  EXPECT_TRUE(domains.wary().empty());
+}
+
+TEST(Domains, WarinessPassesByItselfAndWithAGoodProbeThatWouldHaveFailed) {
+  Supplier supplier(2);
+  supplier.is_dead(0, 0);
+  EXPECT_FALSE(supplier->domains().trusted(SiteLine(1), at(29'999).monotonic));
+  EXPECT_TRUE(supplier->domains().trusted(SiteLine(1), at(30'000).monotonic));
+  supplier->reported(SiteLine(1), Finding::answers, at(1'000));
+  EXPECT_TRUE(supplier->domains().trusted(SiteLine(1), at(1'000).monotonic));
+
+  Supplier silent(2);
+  for (int i = 0; i < 3; ++i) silent->failed_softly(SiteLine(0), Trial::none, at(i));
+  silent->reported(SiteLine(1), Finding::answers, at(1'000));
+  EXPECT_FALSE(silent->domains().trusted(SiteLine(1), at(1'000).monotonic))
+      << "a probe would not have seen that";
+}
+
 TEST(Domains, TwoSitesThatFailTogetherLeaveTheOthersToOneTrial) {
   Supplier supplier(5);
   supplier.is_dead(0, 0);

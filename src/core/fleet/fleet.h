@@ -57,6 +57,7 @@ struct Engine {
   std::string ca_file;  // empty: the system's roots
   std::string client_certificate_file;
   std::string client_key_file;
+  bool metrics = true;  // its metrics page is asked, where its kind has one
 };
 
 struct Site {

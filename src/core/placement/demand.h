@@ -43,6 +43,10 @@ struct Prediction {
   // many times.
   Duration promised_first_token;
   Duration promised_per_token;
+  // Of `first_token`, what others' work at the engine adds, as it told so long
+  // ago; zero, both, where it tells nothing.
+  Duration others_wait = {};
+  Duration told_ago = {};
 
   bool operator==(const Prediction&) const = default;
 };

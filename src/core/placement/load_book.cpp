@@ -62,7 +62,9 @@ LoadBook::LoadBook(const fleet::Fleet& fleet)
       loads_(fleet.offers.size()),
       sites_(fleet.sites.size()),
       site_offers_(fleet.sites.size()),
-      paces_(fleet.offers.size()) {
+      paces_(fleet.offers.size()),
+      others_(fleet.sites.size()),
+      others_waits_(fleet.offers.size()) {
   fleet.offers.for_each([&](OfferId id, const fleet::Offer& offer) {
     const fleet::Site& site = fleet.sites[offer.site];
     const fleet::Link link =
@@ -146,10 +148,12 @@ void LoadBook::first_token(OfferId offer, const Prediction& prediction, Duration
   HANSE_CHECK(offer.value() < loads_.size());
   prefilled(offer, prediction);
   Load& load = loads_[offer.value()];
-  load.first_token_correction =
-      learn(load.first_token_correction, waited, prediction.promised_first_token);
-  learn_spread(load, waited, prediction.first_token);
-  load.measured_at = now;
+  if (prediction.others_wait <= prediction.promised_first_token) {
+    load.first_token_correction = learn(load.first_token_correction, waited,
+                                        prediction.promised_first_token + prediction.others_wait);
+    learn_spread(load, waited, prediction.first_token);
+    load.measured_at = now;
+  }
   refresh_site(terms_[offer.value()].site);
 }
 
@@ -216,13 +220,10 @@ Pace LoadBook::promise(OfferId offer) const {
   Pace promise;
   promise.wait = terms.fixed + unsigned_of(site.prefill_work);
   if (site.sequences >= terms.slots) {
-    // The mean sequence takes work / sequences; slots come free that often,
-    // `slots` times over, and those before us take the first of them.
-    const auto sequences = static_cast<unsigned __int128>(site.sequences);
-    const auto slots = static_cast<unsigned __int128>(terms.slots);
-    promise.wait = saturated(promise.wait + (sequences - slots + 1) *
-                                                unsigned_of(site.decode_work) / (sequences * slots),
-                             kWaitMax);
+    promise.wait =
+        saturated(promise.wait + wait_for_slot(site.sequences - terms.slots + 1, terms.slots,
+                                               site.sequences, unsigned_of(site.decode_work)),
+                  kWaitMax);
   }
   promise.per_byte = terms.per_byte;
   promise.prefill = terms.prefill;
@@ -233,6 +234,54 @@ Pace LoadBook::promise(OfferId offer) const {
                       static_cast<std::uint64_t>(terms.slots - 1);
   }
   return promise;
+}
+
+std::uint64_t LoadBook::wait_for_slot(std::int64_t behind, std::int64_t slots,
+                                      std::int64_t sequences, std::uint64_t work) {
+  // The mean sequence takes work / sequences; slots come free that often,
+  // `slots` times over, and those before us take the first of them.
+  return saturated(
+      static_cast<unsigned __int128>(behind) * work /
+          (static_cast<unsigned __int128>(sequences) * static_cast<unsigned __int128>(slots)),
+      kWaitMax);
+}
+
+std::uint64_t LoadBook::wait_for_others(OfferId offer) const {
+  const Terms& terms = terms_[offer.value()];
+  const OthersWork& work = others_[terms.site.value()];
+  if (work.weight_ppm == 0) return 0;
+  const SiteLoad& site = sites_[terms.site.value()];
+  const std::int64_t believed = std::int64_t{terms.slots} * kOthersPerSlot;
+  const std::int64_t others = std::min<std::int64_t>(work.sequences, believed);
+  const std::int64_t waiting = std::min<std::int64_t>(work.waiting, believed);
+  const std::int64_t ours = site.sequences;
+  const std::int64_t sequences = std::max<std::int64_t>(ours + others, 1);
+
+  const bool has_queue = waiting > 0 || !work.has_room;
+  const std::int64_t running = std::max<std::int64_t>(sequences - waiting, 1);
+  const std::int64_t slots =
+      has_queue ? std::min<std::int64_t>(terms.slots, running) : std::int64_t{terms.slots};
+  const std::int64_t behind =
+      std::max(ours + others - slots + 1, has_queue ? waiting + 1 : std::int64_t{0});
+  if (behind <= 0) return 0;
+
+  const auto one = static_cast<std::uint64_t>(kOthersOutput) * terms.decode_full;
+  const std::uint64_t work_of_ours = unsigned_of(site.decode_work);
+  const std::uint64_t mean = ours > 0 ? work_of_ours / static_cast<std::uint64_t>(ours) : one;
+  const std::uint64_t with = wait_for_slot(behind, slots, 1, mean);
+  const std::uint64_t without =
+      ours >= terms.slots ? wait_for_slot(ours - terms.slots + 1, terms.slots, ours, work_of_ours)
+                          : 0;
+  if (with <= without) return 0;
+  const std::uint64_t added = std::min(with - without, unsigned_of(kOthersWaitMost.count()));
+  // Below 2^35 ns times 2^20.
+  return added * static_cast<std::uint64_t>(work.weight_ppm) / 1'000'000;
+}
+
+void LoadBook::heed(SiteId site, const OthersWork& work) {
+  if (others_[site.value()] == work) return;
+  others_[site.value()] = work;
+  refresh_site(site);
 }
 
 void LoadBook::refresh_site(SiteId site) {
@@ -258,6 +307,11 @@ Pace LoadBook::in_truth(OfferId offer, const Pace& promised) const {
   return pace;
 }
 
-void LoadBook::refresh(OfferId offer) { paces_[offer.value()] = in_truth(offer, promise(offer)); }
+void LoadBook::refresh(OfferId offer) {
+  Pace& pace = paces_[offer.value()];
+  pace = in_truth(offer, promise(offer));
+  others_waits_[offer.value()] = wait_for_others(offer);
+  pace.wait += others_waits_[offer.value()];
+}
 
 }  // namespace hanse::placement

@@ -25,6 +25,19 @@
 //   for a while it relaxes to 1, so that one bad hour does not bar a site for
 //   ever.
 //
+// An engine may work for others too, and tells how much (OthersWork). It is
+// taken to be work like ours: the mean of what is under way there, or
+// kOthersOutput tokens each. What it adds to the wait for a slot,
+//
+//   others' wait = weight x (wait with them - wait without), at most kOthersWaitMost
+//
+// is added to the time to the first token, uncorrected. An engine in which
+// something waits, or whose KV cache is full, has as many slots as it is working
+// on, and none of them free. Others only ever add, and no more of them are
+// believed in than we would send there ourselves: a number that lies must not
+// bar a site. For the same reason an attempt that waited mostly for others, as
+// foretold, teaches nothing.
+//
 // Beside the mean error there is the spread: how far the time to the first token
 // was from what was foretold, a mean over the last attempts (weight 1/4) of the
 // absolute difference, as TCP does it for its retransmissions (RFC 6298): the
@@ -61,6 +74,11 @@ inline constexpr std::int64_t kOne = std::int64_t{1} << kFractionBits;
 inline constexpr Duration kSpreadUnknown = milliseconds(1'250);
 inline constexpr Duration kSpreadMost = seconds(10);
 
+// Of work that is not ours: what nobody knows, and the most that is believed.
+inline constexpr std::int64_t kOthersOutput = 256;  // tokens of a sequence
+inline constexpr std::int32_t kOthersPerSlot = 17;  // sequences
+inline constexpr Duration kOthersWaitMost = seconds(30);
+
 // What a request would meet at an offer. Bounds keep a sum of products within
 // 62 bits, see load_book.cpp.
 struct Pace {
@@ -68,6 +86,17 @@ struct Pace {
   std::uint64_t per_byte = 0;  // ns per byte of upload, fixed point
   std::uint64_t prefill = 0;   // ns per prompt token, fixed point
   std::uint64_t decode = 0;    // ns per output token
+};
+
+// What an engine has told of itself.
+struct OthersWork {
+  std::int32_t sequences = 0;   // there, but not ours; those that wait among them
+  std::int32_t waiting = 0;     // of all that are there, those that wait inside it
+  bool has_room = true;         // in its KV cache
+  std::int32_t weight_ppm = 0;  // zero: it is too old to count
+  MonotonicTime told_at = {};
+
+  bool operator==(const OthersWork&) const = default;
 };
 
 // How an attempt ended.
@@ -111,13 +140,25 @@ class LoadBook {
   // What is under way stays in the book it was started in.
   void adopt(OfferId offer, const Load& known);
 
+  // What is known of others' work at `site`, from now on.
+  void heed(SiteId site, const OthersWork& work);
+  [[nodiscard]] const OthersWork& others_at(SiteId site) const { return others_[site.value()]; }
+  // What that adds to the time to the first token at `offer`.
+  [[nodiscard]] Duration others_wait(OfferId offer) const {
+    return Duration(static_cast<std::int64_t>(others_waits_[offer.value()]));
+  }
+  // Our sequences under way at `site`.
+  [[nodiscard]] std::int32_t sequences_at(SiteId site) const {
+    return sites_[site.value()].sequences;
+  }
+
   // Lets some corrections relax; cheap, called with every decision.
   void relax(MonotonicTime now);
 
   // Of all offers as things stand and corrected, indexed by OfferId; valid
   // until the book changes.
   [[nodiscard]] std::span<const Pace> paces() const { return paces_; }
-  // Of one offer, as promised: without the corrections.
+  // Of one offer, as promised: without the corrections, and without others' work.
   [[nodiscard]] Pace promise(OfferId offer) const;
 
   // Of one offer if nothing were under way there, corrected.
@@ -147,6 +188,10 @@ class LoadBook {
 
   [[nodiscard]] std::int64_t prefill_work(OfferId offer, const Prediction& prediction) const;
   [[nodiscard]] std::int64_t decode_work(OfferId offer, const Prediction& prediction) const;
+  // ns until a slot is free, with `sequences` under way that take `work` in all.
+  [[nodiscard]] static std::uint64_t wait_for_slot(std::int64_t behind, std::int64_t slots,
+                                                   std::int64_t sequences, std::uint64_t work);
+  [[nodiscard]] std::uint64_t wait_for_others(OfferId offer) const;
   void prefilled(OfferId offer, const Prediction& prediction);
   static void learn_spread(Load& load, Duration measured, Duration foretold);
   void refresh_site(SiteId site);
@@ -159,6 +204,8 @@ class LoadBook {
   std::vector<SiteLoad> sites_;                    // indexed by SiteId
   std::vector<std::vector<OfferId>> site_offers_;  // indexed by SiteId
   std::vector<Pace> paces_;                        // indexed by OfferId
+  std::vector<OthersWork> others_;                 // indexed by SiteId
+  std::vector<std::uint64_t> others_waits_;        // ns, indexed by OfferId
   std::size_t relaxed_next_ = 0;
 };
 

@@ -81,6 +81,83 @@ TEST(LoadBook, PastTheSlotsARequestWaitsUntilOneIsFree) {
   EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100 + 4'000);
 }
 
+constexpr SiteId kSite{0};
+constexpr std::int32_t kWhole = 1'000'000;
+
+// Two slots. Nobody knows how long others' answers are: 256 tokens at 40 ms.
+TEST(LoadBook, OthersInTheSlotsAreWaitedFor) {
+  const Grid grid = one_offer(2);
+  Placement placement = grid.placement();
+  LoadBook& loads = placement.loads();
+  loads.heed(kSite, {.sequences = 1, .weight_ppm = kWhole});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100) << "a slot is free";
+  loads.heed(kSite, {.sequences = 2, .weight_ppm = kWhole});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100 + 5'120);
+  EXPECT_EQ(rounded_ms(foretell(placement).others_wait), 5'120);
+  EXPECT_EQ(rounded_ms(foretell(placement).promised_first_token), 100);
+  loads.heed(kSite, {.sequences = 2, .weight_ppm = kWhole / 4});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100 + 1'280) << "as it grows old";
+  loads.heed(kSite, {});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100);
+  // With one of ours there, theirs are taken to be as long: 100 tokens.
+  send(placement);
+  loads.heed(kSite, {.sequences = 2, .weight_ppm = kWhole});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100 + 4'000);
+}
+
+TEST(LoadBook, AnEngineWithAQueueOrAFullCacheHasNoFreeSlot) {
+  const Grid grid = one_offer(8);
+  Placement placement = grid.placement();
+  LoadBook& loads = placement.loads();
+  loads.heed(kSite, {.sequences = 3, .waiting = 1, .weight_ppm = kWhole});
+  // It works on two, and we come behind one.
+  EXPECT_EQ(rounded_ms(foretell(placement).others_wait), 10'240);
+  loads.heed(kSite, {.sequences = 2, .has_room = false, .weight_ppm = kWhole});
+  EXPECT_EQ(rounded_ms(foretell(placement).others_wait), 5'120);
+}
+
+TEST(LoadBook, NoNumberBarsASite) {
+  const Grid grid = one_offer(2);
+  Placement placement = grid.placement();
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  placement.loads().heed(
+      kSite, {.sequences = kMost, .waiting = kMost, .has_room = false, .weight_ppm = kWhole});
+  EXPECT_EQ(foretell(placement).others_wait, kOthersWaitMost);
+}
+
+// A page that lies makes its site look busy while it lies; what comes of its
+// requests must not make it look fast afterwards.
+TEST(LoadBook, WhatWaitedForOthersTeachesNothing) {
+  const Grid grid = one_offer(2);
+  Placement placement = grid.placement();
+  LoadBook& loads = placement.loads();
+  loads.heed(kSite, {.sequences = 20, .weight_ppm = kWhole});
+  for (int i = 0; i < 30; ++i) {
+    const Prediction prediction = foretell(placement);
+    loads.started(kOffer, prediction);
+    loads.first_token(kOffer, prediction, milliseconds(100), kStart);
+    loads.ended(kOffer, prediction, {.had_first_token = true}, kStart);
+  }
+  loads.heed(kSite, {});
+  EXPECT_EQ(rounded_ms(foretell(placement).first_token), 100);
+  EXPECT_EQ(loads.of(kOffer).first_token_spread, kSpreadUnknown);
+}
+
+RC_GTEST_PROP(LoadBook, OthersOnlyEverAdd, (std::uint8_t slots, std::uint8_t ours)) {
+  const Grid grid = one_offer(1 + slots % 16);
+  Placement placement = grid.placement();
+  for (int i = 0; i < ours % 40; ++i) send(placement);
+  const Prediction alone = foretell(placement);
+  placement.loads().heed(kSite, {.sequences = *rc::gen::inRange(0, 100),
+                                 .waiting = *rc::gen::inRange(0, 100),
+                                 .has_room = *rc::gen::arbitrary<bool>(),
+                                 .weight_ppm = *rc::gen::inRange(0, kWhole + 1)});
+  const Prediction beside = foretell(placement);
+  RC_ASSERT(beside.first_token - alone.first_token == beside.others_wait);
+  RC_ASSERT(beside.others_wait >= Duration());
+  RC_ASSERT(beside.others_wait <= kOthersWaitMost);
+}
+
 TEST(LoadBook, OffersOfOneSiteShareItsSlots) {
   Grid grid = one_offer(1);
   grid.add_offer(SiteId(0), {});

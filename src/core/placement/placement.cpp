@@ -170,14 +170,20 @@ Prediction Placement::predict(const Field& field, OfferId offer, std::uint64_t c
           .output = tokens(work.output_tokens),
           .sequences = std::clamp(field.demand().choices, 1, 1 << 20),
           .promised_first_token = duration(field.first_token(promised, cached)),
-          .promised_per_token = duration(promised.decode)};
+          .promised_per_token = duration(promised.decode),
+          .others_wait = loads_.others_wait(offer)};
 }
 
-Candidate Placement::candidate(const Field& field, const Ranked& chosen,
-                               const Ranked& ranked) const {
+Candidate Placement::candidate(const Field& field, const Ranked& chosen, const Ranked& ranked,
+                               MonotonicTime now) const {
   const bool is_chosen = ranked.offer == chosen.offer;
+  Prediction prediction = predict(field, ranked.offer, ranked.cached);
+  if (prediction.others_wait > Duration()) {
+    const SiteId site = fleet_->offers[ranked.offer].site;
+    prediction.told_ago = elapsed(loads_.others_at(site).told_at, now);
+  }
   return {.offer = ranked.offer,
-          .prediction = predict(field, ranked.offer, ranked.cached),
+          .prediction = prediction,
           .within_objective = field.lateness(ranked.offer, ranked.cached) == 0,
           .reason = is_chosen ? Reason::chosen : strategy_->why_not(chosen.score, ranked.score)};
 }
@@ -194,7 +200,7 @@ Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant 
   decision.candidates =
       static_cast<std::uint32_t>(candidates_.cold_count + candidates_.warm.size());
   for (const Ranked& ranked : ranking_.best()) {
-    decision.best.push(candidate(here, ranking_.best().front(), ranked));
+    decision.best.push(candidate(here, ranking_.best().front(), ranked, now.monotonic));
   }
   if (!decision.best.empty()) {
     decision.chosen = decision.best[0].offer;

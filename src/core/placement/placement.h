@@ -77,8 +77,8 @@ class Placement {
   [[nodiscard]] Field field(const Demand& demand, const Workload& work,
                             const Candidates& candidates) const;
   [[nodiscard]] Prediction predict(const Field& field, OfferId offer, std::uint64_t cached) const;
-  [[nodiscard]] Candidate candidate(const Field& field, const Ranked& chosen,
-                                    const Ranked& ranked) const;
+  [[nodiscard]] Candidate candidate(const Field& field, const Ranked& chosen, const Ranked& ranked,
+                                    MonotonicTime now) const;
 
   const catalog::Catalog* catalog_;
   const fleet::Fleet* fleet_;

@@ -143,5 +143,23 @@ TEST(LostSupplier, CostsNoMoreWithMoreSitesWhereNoProbeHelps) {
   EXPECT_EQ(sent[0], sent[1]);
 }
 
+// Silence is found out by waiting, and without probes by requests alone. What is
+// sent while the first of its sites is found out cannot be helped; after that it
+// is as if the supplier had one site.
+TEST(LostSupplier, IsFoundSilentBySomeOfItsSitesForAll) {
+  for (const Condition condition : {Condition::hung, Condition::cut_off}) {
+    for (const int sites : {1, 2, 5, 20}) {
+      const Outage run = run_outage(sites, condition, seconds(3'600));
+      const std::string what = fmt::format("{}, {} sites", to_string(condition), sites);
+      EXPECT_TRUE(run.complaints.empty()) << what;
+      EXPECT_EQ(run.crowd.answered, run.crowd.asked) << what << ": nobody notices";
+      const std::int64_t meanwhile = run.crowd.detection().count() / kGap.count();
+      const std::int64_t in_vain = run.crowd.sent_after(kGone);
+      EXPECT_LE(in_vain, meanwhile + 10)
+          << what << ", found out in " << to_string(run.crowd.detection());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hanse::replay

@@ -69,6 +69,9 @@ struct Scheduler {
   void operator()(const SnapshotChange& change) const {
     grid.snapshot_changes(at, plot.snapshots.at(change.snapshot));
   }
+  void operator()(const TellingChange& change) const {
+    grid.site_tells(at, change.site, change.telling);
+  }
 };
 
 GridCounts sum(GridCounts a, const GridCounts& b) {

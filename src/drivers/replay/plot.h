@@ -40,6 +40,10 @@ struct LinkChange {
   std::string site;
   Duration slower_by;
 };
+struct TellingChange {
+  std::string site;
+  Telling telling;
+};
 struct DrillChange {
   std::string site;
   Duration lasts;
@@ -55,7 +59,9 @@ struct SnapshotChange {
 };
 struct PlottedChange {
   MonotonicTime at;
-  std::variant<SiteChange, LinkChange, DrillChange, DiskChange, ClockChange, SnapshotChange> what;
+  std::variant<SiteChange, LinkChange, DrillChange, DiskChange, ClockChange, SnapshotChange,
+               TellingChange>
+      what;
 };
 
 struct Plot {

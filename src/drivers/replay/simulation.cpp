@@ -199,6 +199,7 @@ class Weather {
   }
   // These are away for a while; returns when they are back.
   MonotonicTime lose(const std::vector<std::string>& sites, MonotonicTime at);
+  Telling any_telling();
   const std::string& any_site();
   [[nodiscard]] std::vector<std::string> any_domain();
 
@@ -239,6 +240,9 @@ void Weather::draw() {
   every(options_.clock_jump_every, [&](MonotonicTime at) {
     add(at, ClockChange{Duration(skewed_up_to(random_, seconds(86'400 * 60).count()))});
   });
+  every(options_.telling_every, [&](MonotonicTime at) {
+    add(at, TellingChange{.site = any_site(), .telling = any_telling()});
+  });
   const Duration whole = elapsed(MonotonicTime(), end_);
   const auto snapshots = static_cast<std::int64_t>(plot_.snapshots.size());
   for (std::int64_t i = 1; i < snapshots; ++i) {
@@ -260,6 +264,22 @@ MonotonicTime Weather::lose(const std::vector<std::string>& sites, MonotonicTime
     add(back, SiteChange{.site = site, .becomes = Condition::up});
   }
   return back;
+}
+
+Telling Weather::any_telling() {
+  Telling telling;
+  telling.what = static_cast<Telling::What>(random_.below(3));
+  const auto number = [&] {
+    return random_.chance_ppm(500'000)
+               ? 0
+               : static_cast<std::int32_t>(skewed_up_to(random_, std::int64_t{1} << 20U));
+  };
+  telling.more.running = number();
+  telling.more.waiting = number();
+  if (random_.chance_ppm(300'000)) {
+    telling.more.kv_use_ppm = static_cast<std::int32_t>(random_.below(1'000'001));
+  }
+  return telling;
 }
 
 const std::string& Weather::any_site() {
@@ -314,6 +334,7 @@ SimulationOptions swarm(std::uint64_t seed) {
   options.slow_link_every = sometimes_every();
   options.slow_disk_every = sometimes_every();
   options.clock_jump_every = sometimes_every();
+  options.telling_every = sometimes_every();
   options.dies_ppm = 200'000;
   options.dispatch.requests_max = random.chance_ppm(100'000) ? 4 : 256;
   options.dispatch.attempts_max = static_cast<std::uint8_t>(1 + random.below(6));

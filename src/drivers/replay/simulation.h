@@ -45,6 +45,7 @@ struct SimulationOptions {
   Duration domain_good_mean;
   // How often these happen, in the mean; zero: never.
   Duration drill_every;
+  Duration telling_every;
   Duration slow_link_every;
   Duration slow_disk_every;
   Duration clock_jump_every;

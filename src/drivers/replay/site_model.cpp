@@ -68,6 +68,12 @@ void SiteModel::fill_slots(MonotonicTime now, Reactions& out) {
   }
 }
 
+fleet::Sign SiteModel::sign() const {
+  const auto waiting = std::ranges::count_if(
+      jobs_, [](const auto& job) { return job.second.phase == Phase::queued; });
+  return {.running = busy_, .waiting = static_cast<std::int32_t>(waiting)};
+}
+
 Duration SiteModel::time_per_token(const Job& job) const {
   const std::int64_t alone =
       kNanosPerSecond / std::max<std::int64_t>(job.profile.decode_tokens_per_second, 1);

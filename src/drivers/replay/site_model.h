@@ -24,6 +24,7 @@
 #include "base/usage.h"
 #include "core/answer/failure.h"
 #include "core/fleet/fleet.h"
+#include "core/fleet/sign_book.h"
 #include "drivers/replay/trouble.h"
 
 namespace hanse::replay {
@@ -79,6 +80,8 @@ class SiteModel {
 
   [[nodiscard]] Condition condition() const { return condition_; }
   [[nodiscard]] std::size_t jobs() const { return jobs_.size(); }
+  // What it would tell of itself.
+  [[nodiscard]] fleet::Sign sign() const;
 
  private:
   enum class Phase : std::uint8_t {

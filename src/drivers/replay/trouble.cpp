@@ -30,6 +30,9 @@ static_assert(kTroubles == static_cast<std::size_t>(Trouble::slow) + 1);
 constexpr std::array<std::string_view, 4> kConditionWords = {"up", "down", "hung", "cut_off"};
 static_assert(kConditionWords.size() == static_cast<std::size_t>(Condition::cut_off) + 1);
 
+constexpr std::array<std::string_view, 3> kTellingWords = {"nothing", "truth", "words"};
+static_assert(kTellingWords.size() == static_cast<std::size_t>(Telling::What::words) + 1);
+
 template <typename Word, std::size_t N>
 std::optional<Word> parse(const std::array<std::string_view, N>& words, std::string_view word) {
   for (std::size_t i = 0; i < N; ++i) {
@@ -54,6 +57,14 @@ std::string_view to_string(Condition condition) {
 
 std::optional<Condition> parse_condition(std::string_view word) {
   return parse<Condition>(kConditionWords, word);
+}
+
+std::string_view to_string(Telling::What what) {
+  return kTellingWords[static_cast<std::size_t>(what)];
+}
+
+std::optional<Telling::What> parse_telling(std::string_view word) {
+  return parse<Telling::What>(kTellingWords, word);
 }
 
 Failure failure_at_once(Trouble trouble) {

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "base/usage.h"
 #include "core/answer/failure.h"
+#include "core/fleet/sign_book.h"
 
 namespace hanse::replay {
 
@@ -75,6 +76,23 @@ enum class Condition : std::uint8_t {
   hung,     // takes connections and says nothing
   cut_off,  // the link is: whatever is sent is lost
 };
+
+// What a site's engine tells of itself when it is asked.
+struct Telling {
+  enum class What : std::uint8_t {
+    nothing,  // it has no such page
+    truth,    // what it has of us, and `more` of others' beside
+    words,    // `more`, whatever it does: a page that stands still, or lies
+  };
+
+  What what = What::nothing;
+  fleet::Sign more = {};
+
+  bool operator==(const Telling&) const = default;
+};
+
+std::string_view to_string(Telling::What what);
+std::optional<Telling::What> parse_telling(std::string_view word);
 
 std::string_view to_string(Condition condition);
 std::optional<Condition> parse_condition(std::string_view word);

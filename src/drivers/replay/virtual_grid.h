@@ -164,6 +164,8 @@ class VirtualGrid {
   void link_slows(MonotonicTime at, std::string_view site, Duration by);
   // Turns may last so long: the journal's disk is slow, or well again.
   void disk_slows(MonotonicTime at, Duration turn_max);
+  // From now on this is what its engine tells of itself.
+  void site_tells(MonotonicTime at, std::string_view site, const Telling& telling);
   // The wall clock is put forward; waits do not notice.
   void clock_jumps(MonotonicTime at, Duration by);
 
@@ -195,6 +197,7 @@ class VirtualGrid {
     std::string name;
     SiteModel model;
     Duration slower_by = {};  // a round trip to it
+    Telling telling = {};
   };
   // A request as the driver keeps it, by slot.
   struct Exchange {
@@ -273,6 +276,10 @@ class VirtualGrid {
   struct SnapshotChanges {
     dispatch::SnapshotRef snapshot;
   };
+  struct SiteTells {
+    Place place = 0;
+    Telling telling = {};
+  };
   struct DrillBegins {
     Place place = 0;
     Duration lasts;
@@ -290,7 +297,7 @@ class VirtualGrid {
   using Happening =
       std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays, GatewayCloses,
                    LimitRings, BatchIsDue, ProbeReturns, WakeUp, TurnEnds, LateNews, SiteBecomes,
-                   SnapshotChanges, DrillBegins, LinkSlows, DiskSlows, ClockJumps>;
+                   SnapshotChanges, SiteTells, DrillBegins, LinkSlows, DiskSlows, ClockJumps>;
 
   void happen(const ClientComes&);
   void happen(const ClientLeaves& leaving);
@@ -306,6 +313,7 @@ class VirtualGrid {
   void happen(const LateNews& news);
   void happen(const SiteBecomes& becoming);
   void happen(const SnapshotChanges& changing);
+  void happen(const SiteTells& tells);
   void happen(const DrillBegins& beginning);
   void happen(const LinkSlows& slowing);
   void happen(const DiskSlows& slowing);

@@ -28,6 +28,10 @@ void VirtualGrid::site_drilled(MonotonicTime time, std::string_view site, Durati
   at(time, DrillBegins{.place = place_of(site), .lasts = lasts});
 }
 
+void VirtualGrid::site_tells(MonotonicTime time, std::string_view site, const Telling& telling) {
+  at(time, SiteTells{.place = place_of(site), .telling = telling});
+}
+
 void VirtualGrid::link_slows(MonotonicTime time, std::string_view site, Duration by) {
   at(time, LinkSlows{.place = place_of(site), .by = by});
 }
@@ -52,7 +56,18 @@ void VirtualGrid::happen(const ProbeReturns& returning) {
   tell(dispatch::SiteReported{
       .site = *site,
       .finding = returning.healthy ? fleet::Finding::answers : fleet::Finding::fails});
+  const Site& asked = sites_[returning.place];
+  if (!returning.healthy || died_ || asked.telling.what == Telling::What::nothing) return;
+  fleet::Sign sign = asked.telling.more;
+  if (asked.telling.what == Telling::What::truth) {
+    const fleet::Sign of_us = asked.model.sign();
+    sign.running += of_us.running;
+    sign.waiting += of_us.waiting;
+  }
+  tell(dispatch::SiteMeasured{.site = *site, .sign = sign});
 }
+
+void VirtualGrid::happen(const SiteTells& tells) { sites_[tells.place].telling = tells.telling; }
 
 void VirtualGrid::happen(const WakeUp&) {
   next_wake_.reset();

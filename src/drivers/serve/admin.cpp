@@ -14,6 +14,7 @@
 #include "drivers/serve/drills.h"
 #include "drivers/serve/kept_records.h"
 #include "drivers/serve/problems.h"
+#include "drivers/serve/site_list.h"
 
 namespace hanse::serve {
 namespace {
@@ -133,13 +134,18 @@ void Admin::on_request(http::Exchange& exchange) {
   if (path == "/readyz") return ready(exchange);
   if (path == "/metrics") return metrics(exchange);
   if (path == kDrills) return drills(exchange);
+  if (path == "/sites") {
+    return reply(exchange, 200, "application/json",
+                 write_sites(shard_.dispatch(), shard_.loop().now().monotonic));
+  }
   if (path == "/records") return newest_records(exchange);
   constexpr std::string_view kRecords = "/records/";
   if (path.starts_with(kRecords)) {
     return one_record(exchange, path.substr(kRecords.size()), exchange.head().query());
   }
-  not_found(exchange,
-            "there are /healthz, /readyz, /metrics, /drills, /records and /records/ID here");
+  not_found(
+      exchange,
+      "there are /healthz, /readyz, /metrics, /sites, /drills, /records and /records/ID here");
 }
 
 http::RefusalReply Admin::on_refused(const http::Refusal& refusal, const http::RequestHead* head) {

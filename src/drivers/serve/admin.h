@@ -1,5 +1,5 @@
 // src/drivers/serve/admin.h
-// The admin listener: health, readiness, metrics, drills and decision records. On a
+// The admin listener: health, readiness, metrics, sites, drills and decision records. On a
 // Unix socket, or on loopback with a token; never for tenants.
 //
 //   GET /healthz          200 while the process runs
@@ -9,6 +9,7 @@
 //   GET /records          the newest records, one line of JSON each
 //   GET /records/ID       one record with all reasons, as JSON; what is no longer
 //                         among the newest is read out of the journal meanwhile
+//   GET /sites            how they stand, and what their engines told last; see site_list.h
 //   GET /drills           the sites that are left out on purpose, and until when
 //   POST /drills          leaves more of them out, see drills.h; replies as GET
 //   DELETE /drills        ends those named likewise, or all if none is

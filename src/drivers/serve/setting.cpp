@@ -28,12 +28,13 @@ bool same(const fleet::Engine& a, const fleet::Engine& b) {
   return a.kind == b.kind && a.url == b.url && a.credential_file == b.credential_file &&
          a.credential_env == b.credential_env && a.ca_file == b.ca_file &&
          a.client_certificate_file == b.client_certificate_file &&
-         a.client_key_file == b.client_key_file;
+         a.client_key_file == b.client_key_file && a.metrics == b.metrics;
 }
 
 Result<http::PoolOptions> pool_options(const fleet::Site& site, const engines::Engine& engine,
                                        const http::Url& url, const config::HttpLimits& limits) {
-  // A connection per request that may be inside the engine, and for probes.
+  // A connection per request that may be inside the engine, and for a probe and
+  // the question how busy it is.
   constexpr std::size_t kConnectionsPerSlot = 17;
   constexpr Duration kLeaveEarlier = milliseconds(500);
   http::PoolOptions options;

@@ -47,11 +47,19 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       dispatch_(setting_->snapshot, books_->ledger(),
                 {.budget = books_->treasurer(), .slots = slots_, .health = nobody_else_},
                 options_.dispatch, began),
-      prober_([this](SiteId site, bool healthy) {
-        trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
-        tell(dispatch::SiteReported{
-            .site = site, .finding = healthy ? fleet::Finding::answers : fleet::Finding::fails});
-      }),
+      prober_(
+          [this](SiteId site, bool healthy) {
+            trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
+            tell(dispatch::SiteReported{
+                .site = site,
+                .finding = healthy ? fleet::Finding::answers : fleet::Finding::fails});
+          },
+          [this](SiteId site, const engines::EngineLoad& load) {
+            tell(dispatch::SiteMeasured{.site = site,
+                                        .sign = {.running = load.running,
+                                                 .waiting = load.waiting,
+                                                 .kv_use_ppm = load.kv_use_ppm}});
+          }),
       patience_(loop, [this] { patience_ran_out(); }),
       wake_(loop, [this] { tell(dispatch::Woke{}); }) {
   if (recorder_ != nullptr) recorder_->use(*setting_);

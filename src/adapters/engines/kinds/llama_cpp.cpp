@@ -61,6 +61,12 @@ class LlamaCpp final : public OpenAiDialect {
         .continues_chat = true,
         .reports_usage_per_choice = true,
         .idle_close = seconds(5),
+        // Only where it was started with --metrics; else it says 501. The use of
+        // the KV cache is told by builds before June 2025.
+        .metrics = {.path = "/metrics",
+                    .running = "llamacpp:requests_processing",
+                    .waiting = "llamacpp:requests_deferred",
+                    .kv_use = {"llamacpp:kv_cache_usage_ratio"}},
     };
     return kCapabilities;
   }

@@ -14,6 +14,11 @@ class Sglang final : public OpenAiDialect {
     static constexpr Capabilities kCapabilities{
         .continues_chat = true,
         .idle_close = seconds(5),  // uvicorn's
+        // Only where it was started with --enable-metrics.
+        .metrics = {.path = "/metrics",
+                    .running = "sglang:num_running_reqs",
+                    .waiting = "sglang:num_queue_reqs",
+                    .kv_use = {"sglang:token_usage"}},
     };
     return kCapabilities;
   }

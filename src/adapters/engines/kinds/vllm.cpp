@@ -14,6 +14,10 @@ class Vllm final : public OpenAiDialect {
     static constexpr Capabilities kCapabilities{
         .continues_chat = true,
         .idle_close = seconds(5),  // uvicorn's
+        .metrics = {.path = "/metrics",
+                    .running = "vllm:num_requests_running",
+                    .waiting = "vllm:num_requests_waiting",
+                    .kv_use = {"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"}},
     };
     return kCapabilities;
   }

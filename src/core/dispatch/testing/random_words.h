@@ -43,6 +43,10 @@ class RandomWords {
     if (coin()) return std::nullopt;
     return quantity<Duration>();
   }
+  std::optional<std::int32_t> maybe_number32() {
+    if (coin()) return std::nullopt;
+    return number32();
+  }
   Sha256 digest() {
     Sha256 digest;
     for (auto& byte : digest.bytes) byte = static_cast<std::uint8_t>(random_.next());
@@ -65,6 +69,7 @@ class RandomWords {
   }
 
   placement::Prediction prediction() {
+    const auto others_wait = coin() ? Duration() : quantity<Duration>();
     return {.first_token = quantity<Duration>(),
             .per_token = quantity<Duration>(),
             .cost = quantity<Money>(),
@@ -73,7 +78,9 @@ class RandomWords {
             .output = quantity<Tokens>(),
             .sequences = number32(),
             .promised_first_token = quantity<Duration>(),
-            .promised_per_token = quantity<Duration>()};
+            .promised_per_token = quantity<Duration>(),
+            .others_wait = others_wait,
+            .told_ago = others_wait == Duration() ? Duration() : quantity<Duration>()};
   }
 
   template <typename Exclusions>
@@ -154,7 +161,7 @@ class RandomWords {
 
   // Any kind but SnapshotChanged.
   Event event() {
-    switch (below(8)) {
+    switch (below(9)) {
       case 0:
         return Arrived{.request = request(),
                        .key = id<KeyId>(),
@@ -191,6 +198,10 @@ class RandomWords {
                           .paused = quantity<Duration>()};
       case 5: return SiteReported{.site = id<SiteId>(), .finding = one_of(fleet::Finding::answers)};
       case 6: return SiteDrilled{.site = id<SiteId>(), .lasts = quantity<Duration>()};
+      case 7:
+        return SiteMeasured{
+            .site = id<SiteId>(),
+            .sign = {.running = number32(), .waiting = number32(), .kv_use_ppm = maybe_number32()}};
       default: return Woke();
     }
   }
