@@ -18,12 +18,21 @@ HedgeLine line_of_class(const Request& request) {
   return request.world->hedge_lines[request.record.latency_class.value()];
 }
 
+// Few variants, if others than the one under way, have room for what was too
+// long for one: no hedge is worth looking for them.
+bool is_long(const Record& record) {
+  return std::ranges::any_of(record.attempts, [](const AttemptRecord& attempt) {
+    return attempt.failure == answer::Failure::context_exceeded;
+  });
+}
+
 }  // namespace
 
 void Dispatch::plan_hedge(Request& request, Instant now) {
   const std::int32_t budget = class_of(request).hedge_budget_ppm;
   if (budget == 0) return;
   if (request.record.attempts.size() == 1) hedges_.earned(line_of_class(request), budget);
+  request.hedge_at = {};
   // What the client has a part of is gone on with, never begun beside.
   if (request.hedged || request.beside || request.delivered) return;
   const AttemptRecord& attempt = request.attempt();
@@ -67,7 +76,7 @@ void Dispatch::make_hedges(Instant now) {
 void Dispatch::hedge(Request& request, Instant now) {
   const HedgeLine line = line_of_class(request);
   if (request.record.attempts.size() >= options_.attempts_max || !hedges_.has_one(line) ||
-      now.monotonic >= request.deadline) {
+      now.monotonic >= request.deadline || is_long(request.record)) {
     return;
   }
   const Exclusions excluded = request.record.excluded;

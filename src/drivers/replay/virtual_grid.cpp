@@ -379,7 +379,10 @@ void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
     at(clock_.monotonic() + *exchange.asked.leaves_after, ClientLeaves{ended.request});
   }
   tell(ended);
-  if (exchange.beside) go_on_with_the_other(exchange);
+  // One that was outrun is still to be cancelled.
+  if (exchange.beside && !is_over(exchange.ref, exchange.beside->attempt)) {
+    go_on_with_the_other(exchange);
+  }
 }
 
 void VirtualGrid::go_on_with_the_other(Exchange& exchange) {
