@@ -36,12 +36,13 @@ void Dispatch::plan_hedge(Request& request, Instant now) {
   // What the client has a part of is gone on with, never begun beside.
   if (request.hedged || request.beside || request.delivered) return;
   const AttemptRecord& attempt = request.attempt();
+  const fleet::Engine& engine = request.world->snapshot->fleet.sites[attempt.site].engine;
   const std::optional<Duration> after = hedge_after(
       {.prediction = attempt.decision.best[0].prediction,
        .first_token_spread =
            request.world->placement.loads().of(attempt.decision.chosen).first_token_spread,
        .limits = attempt.limits,
-       .streamed = request.record.streamed});
+       .streamed = request.record.streamed || engine.streams_always});
   if (!after) return;
   // Requests that have been answered since leave theirs behind.
   if (hedges_due_.size() >= 2 * requests_.size()) {

@@ -100,7 +100,7 @@ struct HedgeOutlook {
   const placement::Prediction& prediction;
   Duration first_token_spread;  // see placement::LoadBook
   const AttemptLimits& limits;
-  bool streamed = false;  // else its first byte comes with its last
+  bool streamed = false;  // by the engine; else its first byte comes with its last
 };
 
 // So long after an attempt was opened it is later than nearly all are, and is
