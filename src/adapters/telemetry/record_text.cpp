@@ -118,8 +118,7 @@ struct Page {
 void print_head(Page& page) {
   const RecordView& view = page.view;
   std::string how = headline(view.end);
-  if (view.end == End::answered && !view.attempts.empty())
-    how += " by " + view.told_by;
+  if (view.end == End::answered && !view.attempts.empty()) how += " by " + view.told_by;
   page.out += fmt::format("{}  {}{} {}\n", page.painter.paint(view.id, Style::bold),
                           page.painter.paint(how, style_of(view.end)),
                           view.end == End::answered ? " in" : ", after", to_string(view.took));

@@ -276,9 +276,8 @@ void Dispatch::give_up(Request& request, End why, Instant now) {
   if (request.delivered) {
     settle(request, ledger::Outcome::cut, request.billed, now);
     const bool time_is_over =
-        why == End::out_of_time ||
-        ended_by_deadline(request.attempt_index(), request.last_failure, request.deadline,
-                          now.monotonic);
+        why == End::out_of_time || ended_by_deadline(request.attempt_index(), request.last_failure,
+                                                     request.deadline, now.monotonic);
     return end(request, time_is_over ? End::out_of_time : End::cut, told, now);
   }
   release_hold(request, ledger::Outcome::failed, now);

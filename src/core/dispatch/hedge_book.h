@@ -41,7 +41,9 @@ class HedgeBook {
     Row& row = rows_[line.value()];
     row.millionths = std::min(row.millionths + millionths, kKept * kOne);
   }
-  [[nodiscard]] bool has_one(HedgeLine line) const { return rows_[line.value()].millionths >= kOne; }
+  [[nodiscard]] bool has_one(HedgeLine line) const {
+    return rows_[line.value()].millionths >= kOne;
+  }
   // Requires: has_one().
   void take(HedgeLine line) {
     HANSE_CHECK(has_one(line));

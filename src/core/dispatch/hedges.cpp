@@ -119,9 +119,8 @@ void Dispatch::exclude_for_hedge(const Request& request, SiteId beside, Exclusio
     const bool is_busy = attempts_at_[world.line(site).value()] >= sites[site].slots;
     if (!fails_together && !is_busy) return;
     allowed_.erase(i);
-    (void)excluded.try_push({.site = site,
-                             .why = fails_together ? Exclusion::Why::same_domain
-                                                   : Exclusion::Why::full});
+    (void)excluded.try_push(
+        {.site = site, .why = fails_together ? Exclusion::Why::same_domain : Exclusion::Why::full});
   });
 }
 

@@ -128,9 +128,8 @@ std::optional<Duration> hedge_after(const HedgeOutlook& outlook) {
   Duration limit = outlook.limits.first_token;
   if (!outlook.streamed) {
     // Tokens and times have bounds that keep this within 63 bits' range.
-    const __int128 decoding =
-        static_cast<__int128>(foretold.per_token.count()) * foretold.output.count() /
-        foretold.sequences;
+    const __int128 decoding = static_cast<__int128>(foretold.per_token.count()) *
+                              foretold.output.count() / foretold.sequences;
     constexpr __int128 kMost = seconds(24 * 3600).count();
     const Duration answering(static_cast<std::int64_t>(std::min(decoding, kMost)));
     expected = expected + answering;

@@ -68,8 +68,8 @@ struct AttemptRecord {
   SiteId site;
   placement::Decision decision;
   answer::TakeUp take_up = answer::TakeUp::anew;  // of what earlier attempts began
-  bool hedge = false;   // opened beside another attempt, which was late
-  bool outrun = false;  // given up because the other of the two was first
+  bool hedge = false;                             // opened beside another attempt, which was late
+  bool outrun = false;                            // given up because the other of the two was first
   InlineVector<Exclusion, kExclusionsKept> excluded;
   AttemptLimits limits;
   std::optional<Duration> first_token;  // since opened_at

@@ -273,7 +273,8 @@ void VirtualGrid::finished(Exchange& exchange, const Saying& saying) {
   if (exchange.line.answer->diverged()) return end_attempt(exchange, answer::Failure::diverged, {});
   tell_first_token(exchange);
   end_attempt(exchange,
-              exchange.line.answer->complete() ? answer::Failure::none : answer::Failure::reset, {});
+              exchange.line.answer->complete() ? answer::Failure::none : answer::Failure::reset,
+              {});
 }
 
 bool VirtualGrid::take_said(Exchange& exchange, Tokens output) {
@@ -304,7 +305,8 @@ bool VirtualGrid::take_said(Exchange& exchange, Tokens output) {
       break;
     }
   }
-  exchange.line.watch.progressed(Tokens(exchange.line.answer->attempt_tokens()), clock_.monotonic());
+  exchange.line.watch.progressed(Tokens(exchange.line.answer->attempt_tokens()),
+                                 clock_.monotonic());
   if (!exchange.line.answer->diverged()) return true;
   tell_first_token(exchange);
   end_attempt(exchange, answer::Failure::diverged, {});
@@ -325,7 +327,8 @@ void VirtualGrid::take(Exchange& exchange, std::string_view text) {
 }
 
 void VirtualGrid::tell_first_token(Exchange& exchange) {
-  if (!exchange.line.answer->attempt_begun() || std::exchange(exchange.line.first_token_told, true)) return;
+  if (!exchange.line.answer->attempt_begun() || std::exchange(exchange.line.first_token_told, true))
+    return;
   tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.line.attempt});
 }
 

@@ -116,15 +116,15 @@ void VirtualGrid::take_up(Exchange& exchange, const dispatch::OpenAttempt& actio
   exchange.line.first_token_told = false;
   // Other weights say it in other words.
   exchange.line.voice = asked.deterministic ? static_cast<Voice>(offer.variant.value())
-                                       : static_cast<Voice>(exchange.line.job->count());
+                                            : static_cast<Voice>(exchange.line.job->count());
   if (action.take_up == answer::TakeUp::anew) {
     const auto is_begun = [](const Line& line) { return line.answer && line.answer->begun(); };
-    witness_.begins_anew(exchange.ref,
-                         is_stream && (is_begun(exchange.line) ||
-                                       (exchange.beside && is_begun(*exchange.beside))));
+    witness_.begins_anew(
+        exchange.ref,
+        is_stream && (is_begun(exchange.line) || (exchange.beside && is_begun(*exchange.beside))));
     exchange.line.answer.emplace(asked.dialect, asked.arrived.choices * asked.arrived.prompts,
-                            asked.arrived.prompts,
-                            is_stream ? answer::Keep::transcript : answer::Keep::nothing);
+                                 asked.arrived.prompts,
+                                 is_stream ? answer::Keep::transcript : answer::Keep::nothing);
     exchange.line.text.clear();
     exchange.left = exchange.released = exchange.told = Tokens(0);
     return;

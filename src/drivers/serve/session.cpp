@@ -104,15 +104,15 @@ bool Session::ask(const dispatch::OpenAttempt& action) {
       action.limits, asked.streamed ? dispatch::Reply::streamed : dispatch::Reply::whole,
       shard_.loop().now().monotonic);
   line_->call.start(line_->upstream->pool,
-              {.method = "POST",
-               .target = line_->upstream->target(asked.path),
-               .headers = http::HeaderLines(lines.data(), ours.count),
-               .body = asked.pieces()},
-              {.connect = action.limits.connect,
-               .head = kForever,
-               .between_bytes = kForever,
-               .whole = action.limits.whole},
-              *line_);
+                    {.method = "POST",
+                     .target = line_->upstream->target(asked.path),
+                     .headers = http::HeaderLines(lines.data(), ours.count),
+                     .body = asked.pieces()},
+                    {.connect = action.limits.connect,
+                     .head = kForever,
+                     .between_bytes = kForever,
+                     .whole = action.limits.whole},
+                    *line_);
   if (line_->call.active()) keep_watch();
   return true;
 }
@@ -120,14 +120,16 @@ bool Session::ask(const dispatch::OpenAttempt& action) {
 void Session::keep_watch() { line_->watch_timer.arm(line_->watch.due()); }
 
 void Session::begin_answer(answer::TakeUp take_up) {
-  line_->decoder.emplace(line_->upstream->engine, decoder_options(question_.dialect, question_.stream));
+  line_->decoder.emplace(line_->upstream->engine,
+                         decoder_options(question_.dialect, question_.stream));
   if (take_up != answer::TakeUp::anew) return line_->answer->next_attempt(take_up);
 
   const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
   const TenantId tenant = snapshot.tenants.keys[admission_.key].tenant;
   const bool may_be_rescued =
       question_.stream && snapshot.tenants.tenants[tenant].rescue != limits::Rescue::never;
-  line_->answer.emplace(question_, may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
+  line_->answer.emplace(question_,
+                        may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
   released_ = reported_ = left_ = Tokens(0);
   line_->out.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
@@ -156,7 +158,8 @@ void Session::give_text_back() {
   constexpr std::size_t kSpareMax = 65'536;  // one long answer must not keep it for ever
   if (!line_->out.empty()) return;
   std::string& spare = shard_.spare_text();
-  if (line_->out.capacity() > spare.capacity() && line_->out.capacity() <= kSpareMax) line_->out.swap(spare);
+  if (line_->out.capacity() > spare.capacity() && line_->out.capacity() <= kSpareMax)
+    line_->out.swap(spare);
   std::string().swap(line_->out);  // assigning an empty one would keep the memory
 }
 

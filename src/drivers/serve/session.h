@@ -144,7 +144,9 @@ class Session final : public http::ExchangeObserver {
   // Requires: the client asked for a stream.
   [[nodiscard]] api::StreamWriter& writer() { return std::get<api::StreamWriter>(line_->shape); }
   // Requires: it did not.
-  [[nodiscard]] api::WholeAssembler& assembler() { return std::get<api::WholeAssembler>(line_->shape); }
+  [[nodiscard]] api::WholeAssembler& assembler() {
+    return std::get<api::WholeAssembler>(line_->shape);
+  }
   void borrow_text();
   void give_text_back();
   answer::FailureReport& failed(answer::Failure failure, std::string_view why);
@@ -178,7 +180,9 @@ class Session final : public http::ExchangeObserver {
   [[nodiscard]] Usage billed_so_far() const;
   [[nodiscard]] Tokens prompt_estimate() const;
   [[nodiscard]] answer::Resumable resumable() const;
-  [[nodiscard]] Tokens deltas() const { return Tokens(line_->answer ? line_->answer->progress_deltas() : 0); }
+  [[nodiscard]] Tokens deltas() const {
+    return Tokens(line_->answer ? line_->answer->progress_deltas() : 0);
+  }
   void keep_watch();
   [[nodiscard]] api::Accounting accounting() const;
   [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;

@@ -37,9 +37,9 @@ void Session::on_head(const http::ResponseHead& head) {
   };
   line_->watch.answers(shard_.loop().now().monotonic);
   line_->decoder->begin({.status = head.status(),
-                   .content_type = field("content-type"),
-                   .retry_after = field("retry-after"),
-                   .now = shard_.loop().now().wall});
+                         .content_type = field("content-type"),
+                         .retry_after = field("retry-after"),
+                         .now = shard_.loop().now().wall});
 }
 
 void Session::on_connected(const http::Connected&) {
@@ -181,7 +181,8 @@ void Session::push_out() {
 
 void Session::attempt_over(engines::Step step) {
   if (step == engines::Step::done) line_->answer->engine_done();
-  if (step == engines::Step::ended && line_->decoder->whole_reply() != nullptr) line_->answer->engine_done();
+  if (step == engines::Step::ended && line_->decoder->whole_reply() != nullptr)
+    line_->answer->engine_done();
   if (line_->answer->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
     line_->report = std::make_unique<answer::FailureReport>(line_->decoder->failure());
@@ -223,17 +224,19 @@ void Session::end_attempt(answer::Failure failure) {
     line_->first_token_told = true;
     shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = line_->attempt});
   }
-  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, *line_->report);
+  if (failure != answer::Failure::none)
+    shard_.log_failed_attempt(*this, site().name, *line_->report);
   const bool used = failure == answer::Failure::none || line_->answer->attempt_begun();
-  shard_.tell(dispatch::AttemptEnded{.request = ref(),
-                                     .attempt = line_->attempt,
-                                     .failure = failure,
-                                     .usage = used ? usage_so_far() : Usage{},
-                                     .billed = billed_so_far(),
-                                     .output = deltas(),
-                                     .resumable = resumable(),
-                                     .paused = line_->call.paused_for(),
-                                     .retry_after = line_->report ? line_->report->retry_after : std::nullopt});
+  shard_.tell(dispatch::AttemptEnded{
+      .request = ref(),
+      .attempt = line_->attempt,
+      .failure = failure,
+      .usage = used ? usage_so_far() : Usage{},
+      .billed = billed_so_far(),
+      .output = deltas(),
+      .resumable = resumable(),
+      .paused = line_->call.paused_for(),
+      .retry_after = line_->report ? line_->report->retry_after : std::nullopt});
   shard_.trace().attempt_ended(shard_.record(ref()), line_->attempt, *admission_.setting->snapshot);
 }
 

@@ -27,7 +27,8 @@ Usage Session::usage_so_far() const {
 }
 
 Usage Session::billed_so_far() const {
-  return line_->answer && line_->answer->begun() ? line_->answer->billed(prompt_estimate()) : Usage{};
+  return line_->answer && line_->answer->begun() ? line_->answer->billed(prompt_estimate())
+                                                 : Usage{};
 }
 
 answer::Resumable Session::resumable() const {
@@ -80,7 +81,8 @@ void Session::mark(api::Problem& told) const {
   told.traceparent = traceparent();
   told.attempts = static_cast<std::int32_t>(record.attempts.size());
   if (!record.attempts.empty()) {
-    told.site = admission_.setting->snapshot->fleet.sites[record.attempts[line_->attempt].site].name;
+    told.site =
+        admission_.setting->snapshot->fleet.sites[record.attempts[line_->attempt].site].name;
   }
 }
 
