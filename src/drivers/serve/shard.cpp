@@ -255,7 +255,9 @@ void Shard::disk_stands() {
   for (const dispatch::Action& action : waiting_) {
     const auto* cancel = std::get_if<dispatch::CancelAttempt>(&action);
     Session* session = cancel != nullptr ? find(cancel->request) : nullptr;
-    if (session != nullptr && !session->has_client()) session->cancel_attempt(cancel->attempt);
+    if (session == nullptr) continue;
+    const bool is_outrun = record(cancel->request).attempts[cancel->attempt].outrun;
+    if (is_outrun || !session->has_client()) session->cancel_attempt(cancel->attempt);
   }
   if (!patience_.armed()) patience_.arm_in(Books::kStandsMax);
 }
