@@ -277,12 +277,14 @@ GOES_ON_WITHIN_SECONDS = 0.1
 def _of_going_on(came: Came) -> Iterator[str]:
     """Another site is asked at once; only the same one has a pause before it."""
     attempts = came.record["attempts"] if came.record else []
-    for before, after in zip(attempts, attempts[1:]):
-        if before["site"] == after["site"] or any(a["site"] == after["site"] for a in attempts[: after["number"] - 1]):
+    for after in attempts[1:]:
+        before = attempts[: after["number"] - 1]
+        if after["hedge"] or any(attempt["site"] == after["site"] for attempt in before):
             continue
-        lost = _opened(before) + before["measured"]["took_ns"] / 1e9
+        # While one of two goes on nothing is lost.
+        lost = max(_opened(attempt) + attempt["measured"]["took_ns"] / 1e9 for attempt in before)
         if (waited := _opened(after) - lost) > GOES_ON_WITHIN_SECONDS:
-            yield f"{after['site']} was asked {waited * 1000:.0f} ms after {before['site']} was lost"
+            yield f"{after['site']} was asked {waited * 1000:.0f} ms after {before[-1]['site']} was lost"
 
 
 def _opened(attempt: dict) -> float:

@@ -49,9 +49,11 @@ std::string attempts_of(const Record& record, const fleet::Fleet& fleet) {
     if (attempt.failure != answer::Failure::none) {
       text += fmt::format(": {}", answer::to_string(attempt.failure));
     }
+    if (attempt.outrun) text += ": outrun";
     if (attempt.take_up != answer::TakeUp::anew) {
       text += fmt::format(" {}", answer::to_string(attempt.take_up));
     }
+    if (attempt.hedge) text += " hedge";
   }
   return list(texts);
 }

@@ -240,6 +240,25 @@ TEST(Canonical, TextLoadsToTheSameConfiguration) {
   EXPECT_EQ(sha256(loaded.canonical), loaded.configuration->digest);
 }
 
+TEST(LatencyClasses, AskForHedgesInPercent) {
+  const auto class_with = [](std::string_view more) {
+    return load_least_and("[class.brisk]\nfirst_token='1s'\nper_token='1s'\ntime_limit='9s'\n" +
+                          std::string(more));
+  };
+  const auto budget_of = [](const Loaded& loaded) {
+    const auto& classes = loaded.configuration->catalog.classes;
+    return classes[*classes.find("brisk")].hedge_budget_ppm;
+  };
+  ASSERT_NE(class_with("").configuration, nullptr);
+  EXPECT_EQ(budget_of(class_with("")), 0);
+  EXPECT_EQ(budget_of(class_with("hedge_percent=2.5\n")), 25'000);
+  for (const std::string_view wrong : {"0", "101", "'many'"}) {
+    const Loaded loaded = class_with("hedge_percent=" + std::string(wrong) + "\n");
+    EXPECT_EQ(loaded.configuration, nullptr) << wrong;
+    EXPECT_NE(render(loaded.diagnostics, Colour::off).find("hedge_percent"), std::string::npos);
+  }
+}
+
 TEST(Indices, FollowTheIdsAndNotTheFile) {
   const Loaded loaded = load_least_and(R"(
 [supplier.alster]

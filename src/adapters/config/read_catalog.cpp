@@ -34,6 +34,11 @@ void read_models(Draft& draft, const Section& document) {
   });
 }
 
+std::int32_t hedge_budget_ppm(const Section& section) {
+  if (!section.has_any("hedge_percent")) return 0;
+  return static_cast<std::int32_t>(section.number("hedge_percent"));
+}
+
 void read_classes(Draft& draft, const Section& document) {
   document.for_each("class", [&](const std::string& name, const Section& section) {
     const Node* first_token = section.get("first_token");
@@ -52,7 +57,8 @@ void read_classes(Draft& draft, const Section& document) {
                               .per_token = section.duration("per_token"),
                               .time_limit = section.duration("time_limit"),
                               .queue_max = {},
-                              .priority = static_cast<std::uint8_t>(section.number("priority"))};
+                              .priority = static_cast<std::uint8_t>(section.number("priority")),
+                              .hedge_budget_ppm = hedge_budget_ppm(section)};
     if (section.has("queue_max")) row.queue_max = section.duration("queue_max");
     draft.configuration.catalog.classes.add(std::move(row));
   });

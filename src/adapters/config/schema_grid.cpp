@@ -90,6 +90,13 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "0",
      .meaning =
          "Who goes first of those who wait for a site that has room: 0 before 1, and so on."},
+    {.path = "class.<class>.hedge_percent",
+     .type = Type::percent,
+     .otherwise = "no hedges",
+     .example = "5",
+     .meaning = "Of its requests, so many may have a second attempt at another supplier's site "
+                "while the first is later with its first token than nearly all are. The first to "
+                "answer is taken, the other is cancelled."},
 
     {.path = "alias.<alias>",
      .type = Type::table,

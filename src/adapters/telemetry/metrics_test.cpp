@@ -157,6 +157,14 @@ TEST_F(GatewayMetricsTest, AFailedAttemptIsCountedAtItsOwnSite) {
                               "class=\"interactive\"} 0.17303\n"));
 }
 
+TEST_F(GatewayMetricsTest, HedgesAreCountedByHowTheyCameOff) {
+  dispatch::Record record = testing::answered_record(grid);
+  record.attempts.back().hedge = true;
+  observe(record);
+  EXPECT_THAT(text_of(metrics),
+              HasSubstr("hanse_hedges_total{class=\"interactive\",outcome=\"won\"} 1\n"));
+}
+
 TEST_F(GatewayMetricsTest, AnAttemptWhoseClientLeftIsCancelled) {
   dispatch::Record record = testing::answered_record(grid);
   record.end = dispatch::End::client_gone;

@@ -116,6 +116,22 @@ TEST(RecordView, AClientThatLeftCancelsItsAttempt) {
   EXPECT_EQ(view.sites[0].verdict, "cancelled");
 }
 
+// The first attempt answers after all; its hedge is outrun.
+TEST(RecordView, AHedgeThatIsOutrunIsNotTheAnswer) {
+  const FourSites grid;
+  Record record = testing::answered_record(grid);
+  const std::string answered_by = view_of(record, grid).attempts.back().site;
+  dispatch::AttemptRecord& hedge = record.attempts.push(record.attempts.back());
+  hedge.hedge = hedge.outrun = true;
+  hedge.first_token.reset();
+  const RecordView view = view_of(record, grid);
+  EXPECT_EQ(view.attempts.back().outcome, "cancelled");
+  EXPECT_TRUE(view.attempts.back().hedge);
+  EXPECT_EQ(view.told_by, answered_by);
+  EXPECT_EQ(view.hedging, dispatch::Hedging::lost);
+  EXPECT_NE(print(view).find("cancelled (hedge)"), std::string::npos);
+}
+
 TEST(RecordView, ASiteWithoutTheModelIsNoCandidate) {
   FourSites grid;
   grid.snapshot().fleet.offers[grid.offer("ashburn")].variant =

@@ -52,6 +52,9 @@ struct LatencyClass {
   // Who goes first where requests wait: 0 before 1, and so on, below
   // kClassPriorities.
   std::uint8_t priority = kClassPriorityUsual;
+  // Of a million requests, so many may have a second attempt beside the first
+  // when that is late; 0: none.
+  std::int32_t hedge_budget_ppm = 0;
 };
 
 // The name a client asks for.

@@ -113,5 +113,41 @@ TEST(FailureTable, WhatOnlyAPersonCanMendAlarmsOne) {
   }
 }
 
+std::optional<Duration> hedge_of(const Given& given, bool streamed = true) {
+  const AttemptLimits limits = given.limits();
+  return hedge_after({.prediction = given.prediction,
+                      .first_token_spread = given.spread,
+                      .limits = limits,
+                      .streamed = streamed});
+}
+
+TEST(HedgeAfter, IsTwiceTheSpreadPastWhatIsForetold) {
+  Given given;
+  given.spread = milliseconds(100);
+  EXPECT_EQ(hedge_of(given), milliseconds(600));
+}
+
+TEST(HedgeAfter, GivesASteadySiteALittleTime) { EXPECT_EQ(hedge_of(Given()), milliseconds(450)); }
+
+// 250 ms + 400 ms + 4 x 4 s would be past 5 s, the most that a site has.
+TEST(HedgeAfter, ComesWellBeforeTheLimitThatEndsTheAttempt) {
+  Given given;
+  given.spread = seconds(4);
+  EXPECT_EQ(hedge_of(given), milliseconds(3'750));
+}
+
+TEST(HedgeAfter, IsNotWorthItWhenTheTimeIsNearlyOver) {
+  Given given;
+  given.left = milliseconds(500);
+  EXPECT_EQ(hedge_of(given), std::nullopt);
+}
+
+TEST(HedgeAfter, WaitsForTheTokensOfAReplyInOnePiece) {
+  Given given;
+  given.spread = milliseconds(100);
+  given.prediction.output = Tokens(50);
+  EXPECT_EQ(hedge_of(given, false), milliseconds(600 + 2 * 50 * 20));
+}
+
 }  // namespace
 }  // namespace hanse::dispatch

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "core/dispatch/failure_table.h"
 #include "core/dispatch/policy_of_attempts.h"
 
 namespace hanse::replay {
@@ -22,11 +21,6 @@ constexpr Duration kSlack = seconds(1);
 
 // Counting goes over all requests, so not after every event.
 constexpr std::uint64_t kEventsBetweenCounts = 16;
-
-template <typename Value>
-bool contains(const std::vector<Value>& values, Value value) {
-  return std::ranges::find(values, value) != values.end();
-}
 
 // Which request an event is about, if any.
 struct AboutVisitor {
@@ -86,12 +80,11 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
     request.deadline =
         now.monotonic + snapshot_->catalog.classes[arrived->latency_class].time_limit;
   } else if (const auto* begun = std::get_if<dispatch::FirstToken>(&event)) {
-    Watched& request = watched(begun->request);
-    const bool is_news = request.open && request.ref == begun->request && request.attempt_open &&
-                         begun->attempt + 1 == request.attempts;
-    if (is_news) {
-      request.answered_by = request.tried.back().variant;
-      sites_.answered(request.site);
+    if (Watched::Open* attempt = under_way(begun->request, begun->attempt)) {
+      Watched& request = watched(begun->request);
+      request.answered_by = request.tried[begun->attempt].variant;
+      attempt->answers = true;
+      sites_.answered(attempt->site);
     }
   } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
     attempt_ends(*ended, dispatch, now);
@@ -110,15 +103,14 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
 
 void Witness::attempt_ends(const dispatch::AttemptEnded& ended, const Dispatch& dispatch,
                            Instant now) {
+  const Watched::Open* attempt = under_way(ended.request, ended.attempt);
+  if (attempt == nullptr) return;
   Watched& request = watched(ended.request);
-  if (!request.open || request.ref != ended.request || !request.attempt_open ||
-      ended.attempt + 1 != request.attempts) {
-    return;
-  }
-  request.attempt_open = false;
-  request.tried.back().failure = ended.failure;
-  const auto site = snapshot_->fleet.sites.find(request.site);
-  sites_.ended({.site = request.site,
+  request.tried[ended.attempt].failure = ended.failure;
+  const std::string name = attempt->site;
+  close(request, ended.attempt);
+  const auto site = snapshot_->fleet.sites.find(name);
+  sites_.ended({.site = name,
                 .number = {.slot = ended.request.slot,
                            .generation = ended.request.generation,
                            .attempt = ended.attempt},
@@ -154,12 +146,13 @@ struct Witness::ActionVisitor {
   void operator()(const dispatch::OpenAttempt& a) const { witness.open_attempt(a, dispatch, now); }
   void operator()(const dispatch::CancelAttempt& a) const {
     if (Watched* request = witness.subject(a.request, "an attempt is cancelled")) {
-      witness.expect(request->attempt_open && a.attempt + 1 == request->attempts, a.request,
-                     "only the attempt under way is cancelled");
-      request->attempt_open = false;
+      const Watched::Open* attempt = witness.under_way(a.request, a.attempt);
+      witness.expect(attempt != nullptr, a.request, "only an attempt under way is cancelled");
+      if (attempt == nullptr) return;
       witness.sites_.cancelled(
-          request->site,
+          attempt->site,
           {.slot = a.request.slot, .generation = a.request.generation, .attempt = a.attempt});
+      witness.close(*request, a.attempt);
     }
   }
   void operator()(const dispatch::Release& a) const { witness.release(a, dispatch); }
@@ -246,112 +239,12 @@ void Witness::budgets_hold(std::string_view receivable) {
   for (const auto& key : snapshot_->tenants.keys) line_holds(key.name, key.budget);
 }
 
-void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
-                           Instant now) {
-  Watched* request = subject(action.request, "an attempt is opened");
-  if (request == nullptr) return;
-  expect(!request->attempt_open, action.request, "one attempt follows the other");
-  // What has been released may be on its way.
-  const bool is_begun = request->something_left || request->released > Tokens(0);
-  expect(action.take_up != answer::TakeUp::anew || !is_begun, action.request,
-         "nothing is begun anew once the client has a part of the answer");
-  expect(request->attempt_written, action.request, "an attempt is written down before it is sent");
-  expect(action.attempt == request->attempts, action.request, "attempts are counted without gaps");
-  expect(request->attempts < options_.dispatch.attempts_max, action.request,
-         "attempts are bounded");
-  std::int32_t times = 0;
-  bool may_pass = true;
-  for (const Watched::Tried& tried : request->tried) {
-    if (tried.site != action.permit.site()) continue;
-    ++times;
-    may_pass = dispatch::row_of(tried.failure).again != dispatch::Again::no;
-  }
-  expect(times == 0 || (times == 1 && may_pass), action.request,
-         "a site is asked once more only when its failure may pass");
-  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
-  attempt_may_help(*request, action, dispatch);
-  request->tried.push_back(
-      {.site = action.permit.site(), .variant = snapshot.fleet.offers[action.offer].variant});
-  request->attempt_written = false;
-  request->attempt_open = true;
-  request->site = snapshot.fleet.sites[action.permit.site()].name;
-  ++request->attempts;
-  const AttemptName name{.slot = action.request.slot,
-                         .generation = action.request.generation,
-                         .attempt = action.attempt};
-  if (const auto broken = sites_.opened(request->site, name, now.monotonic)) {
-    expect(false, action.request, *broken);
-  }
-  attempt_is_lawful(action, dispatch, now);
-  attempt_is_in_time(action, dispatch, now);
-}
-
-void Witness::attempt_may_help(const Watched& request, const dispatch::OpenAttempt& action,
-                               const Dispatch& dispatch) {
-  if (request.tried.empty()) return;
-  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
-  const VariantId variant = snapshot.fleet.offers[action.offer].variant;
-  const Watched::Tried& last = request.tried.back();
-  const bool is_begun = action.take_up != answer::TakeUp::anew;
-  expect(is_begun || dispatch::row_of(last.failure).elsewhere != dispatch::Elsewhere::no,
-         action.request, "nobody is asked after a failure that everybody would repeat");
-  for (const Watched::Tried& tried : request.tried) {
-    // A repeat is as long as the first attempt was, which had room.
-    if (action.take_up == answer::TakeUp::repeated) break;
-    if (tried.failure != answer::Failure::context_exceeded) continue;
-    expect(snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(tried.variant),
-           action.request, "what was too long for a context is sent to longer ones only");
-  }
-  if (!is_begun) return;
-  const dispatch::Record& record = dispatch.record(action.request);
-  const limits::Rescue wish = snapshot.tenants.tenants[record.tenant].rescue;
-  expect(wish != limits::Rescue::never, action.request,
-         "nobody goes on with an answer whose tenant does not want that");
-  const bool is_free =
-      wish == limits::Rescue::any_variant && action.take_up == answer::TakeUp::continued;
-  expect(is_free || variant == request.answered_by, action.request,
-         "the same weights go on with an answer whose tenant wants that, and repeat any");
-}
-
-void Witness::attempt_is_lawful(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
-                                Instant now) {
-  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
-  const dispatch::Record& record = dispatch.record(action.request);
-  const fleet::Offer& offer = snapshot.fleet.offers[action.offer];
-  expect(action.permit.site() == offer.site, action.request, "a permit is for the offer's site");
-  expect(action.permit.given_at() == now.wall, action.request, "a permit is of this instant");
-  expect(!snapshot.fleet.sites[offer.site].retired, action.request, "a retired site is not asked");
-  expect(contains(snapshot.catalog.aliases[record.alias].variants, offer.variant), action.request,
-         "an offer is of the alias that was asked for");
-  // The reasons are computed by other code than the sets that dispatch uses.
-  const gate::Question question{.policy = snapshot.tenants.tenants[record.tenant].policy,
-                                .labels = record.labels};
-  expect(judge(snapshot).explain(question, offer.site, now.wall).permitted, action.request,
-         "an attempt goes only where every rule permits it");
-}
-
-void Witness::attempt_is_in_time(const dispatch::OpenAttempt& action, const Dispatch& dispatch,
-                                 Instant now) {
-  const dispatch::Record& record = dispatch.record(action.request);
-  const auto& latency_class =
-      dispatch.snapshot_of(action.request).catalog.classes[record.latency_class];
-  const Duration left =
-      latency_class.time_limit - elapsed(record.arrived_at.monotonic, now.monotonic);
-  const dispatch::AttemptLimits& limits = action.limits;
-  expect(limits.whole == left && left > Duration(0), action.request,
-         "an attempt may take what is left of the request's time");
-  for (const Duration limit : {limits.connect, limits.headers, limits.first_token,
-                               limits.between_tokens, limits.rate_window, limits.whole_reply}) {
-    expect(limit > Duration(0) && limit <= left, action.request,
-           "each phase of an attempt has a limit within what is left");
-  }
-}
-
 void Witness::release(const dispatch::Release& action, const Dispatch& dispatch) {
   Watched* request = subject(action.request, "tokens are released");
   if (request == nullptr) return;
-  expect(request->streamed && request->attempt_open && action.attempt + 1 == request->attempts,
-         action.request, "only a stream under way is released");
+  const Watched::Open* attempt = under_way(action.request, action.attempt);
+  expect(request->streamed && attempt != nullptr && attempt->answers, action.request,
+         "only a stream under way is released");
   expect(request->watermarked, action.request, "an attempt has a watermark of its own");
   expect(action.output >= request->released, action.request, "what was released stays released");
   const Tokens most = dispatch::most_tokens(dispatch.record(action.request))[TokenKind::output];
@@ -391,7 +284,7 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
   const bool broken_off = record.end == End::cut || record.end == End::out_of_time;
   expect(!request->something_left || finished || forgotten || broken_off, ref,
          "a loss in mid-stream is called one");
-  expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
+  expect(request->under_way.empty(), ref, "no attempt goes on after a request's end");
   expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
   expect(request->closed, ref, "an entry closes every request before it ends");
   // For one that has waited for room something had been set aside.
@@ -427,6 +320,11 @@ void Witness::done(const Dispatch& dispatch) {
     expect(!watched(about_).open || watched(about_).ref != about_, about_,
            "a client that has gone ends its request");
   }
+  if (about_request_ && watched(about_).open && watched(about_).ref == about_) {
+    const auto& under_way = watched(about_).under_way;
+    expect(under_way.size() < 2 || std::ranges::none_of(under_way, &Watched::Open::answers), about_,
+           "when one of two attempts has answered the other is given up");
+  }
   if (books_.position() != dispatch.ledger().position()) {
     complain("dispatch has booked what it told nobody");
   }
@@ -441,9 +339,11 @@ void Witness::attempts_are_counted(const Dispatch& dispatch) {
   const auto& sites = dispatch.snapshot().fleet.sites;
   std::vector<std::int32_t> attempts(sites.size(), 0);
   for (const Watched& request : watched_) {
-    if (!request.open || !request.attempt_open) continue;
+    if (!request.open) continue;
     // A site that a new snapshot has dropped is not looked at any more.
-    if (const auto site = sites.find(request.site)) ++attempts[site->value()];
+    for (const Watched::Open& attempt : request.under_way) {
+      if (const auto site = sites.find(attempt.site)) ++attempts[site->value()];
+    }
   }
   for (std::size_t i = 0; i < attempts.size(); ++i) {
     if (attempts[i] == dispatch.attempts_at(SiteId(i))) continue;
@@ -489,13 +389,24 @@ Witness::Watched& Witness::watched(RequestRef request) { return watched_.at(requ
 
 bool Witness::may_move(Watched& request) {
   if (about_any_ || (about_request_ && about_ == request.ref)) return true;
-  if (!request.attempt_open) request.moved_in = events_ + 1;
+  if (request.under_way.empty()) request.moved_in = events_ + 1;
   return request.moved_in == events_ + 1;
 }
 
 bool Witness::is_of(const ledger::EntryBody& body, RequestRef ref, const Dispatch& dispatch) {
   const Watched& request = watched(ref);
   return request.open && request.ref == ref && dispatch.record(ref).number == number_of(body);
+}
+
+Witness::Watched::Open* Witness::under_way(RequestRef ref, std::uint8_t attempt) {
+  Watched& request = watched(ref);
+  if (!request.open || request.ref != ref) return nullptr;
+  const auto found = std::ranges::find(request.under_way, attempt, &Watched::Open::attempt);
+  return found == request.under_way.end() ? nullptr : &*found;
+}
+
+void Witness::close(Watched& request, std::uint8_t attempt) {
+  std::erase_if(request.under_way, [&](const auto& open) { return open.attempt == attempt; });
 }
 
 Witness::Watched* Witness::booked(ledger::RequestNumber number, const Dispatch& dispatch) {

@@ -86,7 +86,7 @@ class RandomWords {
   template <typename Exclusions>
   void fill(Exclusions& excluded) {
     for (auto left = below(kExclusionsKept + 1); left > 0; --left) {
-      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::drilled)});
+      excluded.push({.site = id<SiteId>(), .why = one_of(Exclusion::Why::same_domain)});
     }
   }
 
@@ -103,6 +103,8 @@ class RandomWords {
     }
     attempt.decision.candidates = word32();
     attempt.take_up = one_of(answer::TakeUp::repeated);
+    attempt.hedge = coin();
+    attempt.outrun = coin();
     fill(attempt.excluded);
     attempt.limits = {.connect = quantity<Duration>(),
                       .headers = quantity<Duration>(),
