@@ -44,6 +44,7 @@ struct Tenant {
   RateLimits rates;
   Tokens output_tokens_default{0};  // when a request names no limit
   Rescue rescue = Rescue::any_variant;
+  bool idempotency_keys = false;  // its requests may carry an Idempotency-Key
 };
 
 struct Project {
