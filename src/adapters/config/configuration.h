@@ -83,6 +83,10 @@ struct HttpLimits {
 struct GatewayLimits {
   std::uint32_t requests_max = 10'000;  // open ones of a shard
   std::uint8_t attempts_max = 4;        // of one request
+  // Answers that are kept for who asks again with an Idempotency-Key.
+  std::uint32_t idempotency_keys_max = 10'000;
+  Bytes idempotency_bytes_max{std::int64_t{64} << 20U};        // of all together
+  Bytes idempotency_answer_bytes_max{std::int64_t{4} << 20U};  // of one
 
   bool operator==(const GatewayLimits&) const = default;
 };

@@ -63,6 +63,9 @@ void read_limits(Draft& draft, const Section& document) {
   draft.configuration.limits = {
       .requests_max = static_cast<std::uint32_t>(limits.number("requests_max")),
       .attempts_max = static_cast<std::uint8_t>(limits.number("attempts_max")),
+      .idempotency_keys_max = static_cast<std::uint32_t>(limits.number("idempotency_keys_max")),
+      .idempotency_bytes_max = limits.size("idempotency_bytes_max"),
+      .idempotency_answer_bytes_max = limits.size("idempotency_answer_bytes_max"),
   };
   const Section health = document.section("health");
   draft.configuration.health = {

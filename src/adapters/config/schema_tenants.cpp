@@ -204,6 +204,14 @@ constexpr auto kKeys = std::to_array<Key>({
          "What happens to a stream that breaks off: `any-variant` goes on with it at another "
          "permitted site, where the same weights are served if possible; `same-variant` only "
          "there; `never` ends it with an error."},
+    {.path = "tenant.<tenant>.idempotency_keys",
+     .type = Type::boolean,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Whether the header `Idempotency-Key` counts: a request that is sent again with it within "
+         "ten minutes is not carried out again, and gets the same answer. Answers are kept in "
+         "memory for that, and go on when their client leaves. Otherwise the header is ignored."},
     {.path = "tenant.<tenant>.limits",
      .type = Type::table,
      .meaning = "How much all its requests together may be."},
