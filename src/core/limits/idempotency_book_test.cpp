@@ -164,6 +164,7 @@ class Watched {
   void step() {
     now_ = now_ + seconds(*rc::gen::inRange<std::int64_t>(0, 200));
     age();
+    drop_gone();
     switch (*rc::gen::inRange(0, 7)) {
       case 0:
       case 1: open(); break;

@@ -169,14 +169,15 @@ void Session::on_progress() {
 
 void Session::push_out() {
   if (!question_.stream || out_.empty()) return;
-  if (exchange_ == nullptr) return out_.clear();  // the client has left
+  if (!client_.there()) return out_.clear();  // the client has left
   if (deltas() > released_) return;
-  if (!exchange_->begun() && !first_token_told_) return;
-  if (!exchange_->begun()) begin_stream(*exchange_);
-  const bool go_on = exchange_->write(out_);
-  left_ = deltas();
+  if (!client_.begun() && !first_token_told_) return;
+  if (!client_.begun()) begin_stream();
+  const bool goes_on = client_.write(out_);
+  // What is only kept has not left: a crash would lose it.
+  if (client_.listens()) left_ = deltas();
   out_.clear();
-  if (go_on || !call_.active()) return;
+  if (goes_on || !call_.active()) return;
   call_.pause();
   watch_.paused(shard_.loop().now().monotonic);
 }

@@ -9,11 +9,11 @@
 
 namespace hanse::serve {
 
-void Session::begin_stream(http::Exchange& exchange) {
+void Session::begin_stream() {
   ReplyHeaders headers(*this, "text/event-stream; charset=utf-8");
   headers.add("cache-control", "no-cache");
   headers.add("x-accel-buffering", "no");
-  exchange.begin_stream(200, headers.lines());
+  client_.begin_stream(200, headers.lines());
 }
 
 Tokens Session::prompt_estimate() const {
@@ -95,6 +95,7 @@ Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view con
 
 void Session::reset() {
   HANSE_CHECK(!call_.active());
+  client_.let_go();
   watch_timer_.cancel();
   attempt_open_ = false;
   upstream_.reset();
