@@ -233,10 +233,11 @@ void GatewayMetrics::State::add_request_families() {
 }
 
 void GatewayMetrics::State::add_idempotency_families() {
-  idempotency = counters("hanse_idempotency_requests_total",
-                         "Requests with an Idempotency-Key that counts: new, joined to one under "
-                         "way, replayed, mismatched (another question) or refused for want of room.",
-                         {"outcome"}, {.series_max = 8});
+  idempotency =
+      counters("hanse_idempotency_requests_total",
+               "Requests with an Idempotency-Key that counts: new, joined to one under "
+               "way, replayed, mismatched (another question) or refused for want of room.",
+               {"outcome"}, {.series_max = 8});
   kept_answers = gauge("hanse_idempotency_answers",
                        "Answers of such requests that are being made, kept or read.");
   kept_answer_bytes = gauge("hanse_idempotency_answer_bytes", "Their bytes.");

@@ -19,8 +19,8 @@
 //   hanse_refusals_total{rule}                             requests a rule refused at a site or
 //   more hanse_sites_refused_total                              by the gate, summed over requests
 //   hanse_rejections_total{code}                           turned away before dispatch
-//   hanse_idempotency_requests_total{outcome}              with an Idempotency-Key that counts: new,
-//   joined (while the answer was made), replayed, mismatched, refused (no room)
+//   hanse_idempotency_requests_total{outcome}              with an Idempotency-Key that counts:
+//   new, joined (while the answer was made), replayed, mismatched, refused (no room)
 //   hanse_idempotency_answers, hanse_idempotency_answer_bytes, made or kept;
 //   hanse_idempotency_answers_lost_total{why}              not kept for their time: made_room,
 //   too_long

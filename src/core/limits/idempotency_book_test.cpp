@@ -222,9 +222,8 @@ class Watched {
   }
 
   void drop_gone() {
-    std::erase_if(rows_, [](const Row& row) {
-      return !row.running && !row.named && row.listeners == 0;
-    });
+    std::erase_if(rows_,
+                  [](const Row& row) { return !row.running && !row.named && row.listeners == 0; });
   }
 
   bool make_room() {

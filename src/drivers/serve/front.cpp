@@ -15,6 +15,14 @@ std::string_view field(const http::RequestHead& head, std::string_view name) {
   return head.headers().find(name).value_or(std::string_view());
 }
 
+api::Problem overloaded(std::string message, Duration retry_after) {
+  api::Problem problem;
+  problem.kind = api::ProblemKind::overloaded;
+  problem.message = std::move(message);
+  problem.retry_after = retry_after;
+  return problem;
+}
+
 }  // namespace
 
 void Front::on_head(http::Exchange& exchange) {
@@ -193,15 +201,12 @@ bool Front::tell_again(http::Exchange& exchange, const KeptAnswers::Request& nam
   return true;
 }
 
-void Front::begin(http::Exchange& exchange, const Asked& asked,
-                  const KeptAnswers::Request* named) {
+void Front::begin(http::Exchange& exchange, const Asked& asked, const KeptAnswers::Request* named) {
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
     // The reason is the operator's, on the admin listener and in the log.
-    api::Problem problem;
-    problem.kind = api::ProblemKind::overloaded;
-    problem.message = "this gateway cannot book requests just now and so takes none";
-    problem.retry_after = seconds(10);
-    return refuse(exchange, std::move(problem));
+    return refuse(
+        exchange,
+        overloaded("this gateway cannot book requests just now and so takes none", seconds(10)));
   }
   auto admission = admit(exchange.head(), asked.key);
   if (!admission) return refuse(exchange, std::move(admission.error()));
@@ -209,23 +214,19 @@ void Front::begin(http::Exchange& exchange, const Asked& asked,
   if (!class_name) return refuse(exchange, std::move(class_name.error()));
   Session* session = shard_.take_session();
   if (session == nullptr) {
-    api::Problem problem;
-    problem.kind = api::ProblemKind::overloaded;
-    problem.message = "this gateway has as many open requests as it may have; try again shortly";
-    problem.retry_after = seconds(1);
-    return refuse(exchange, std::move(problem));
+    return refuse(
+        exchange,
+        overloaded("this gateway has as many open requests as it may have; try again shortly",
+                   seconds(1)));
   }
   if (named != nullptr) {
     admission->kept = shard_.kept_answers().open(*named);
     shard_.metrics().observe_idempotency(admission->kept != nullptr ? "new" : "refused");
     if (admission->kept == nullptr) {
       shard_.give_back(session->ref().slot);
-      api::Problem problem;
-      problem.kind = api::ProblemKind::overloaded;
-      problem.message =
-          "as many requests with an Idempotency-Key are under way as may be; try again shortly";
-      problem.retry_after = seconds(1);
-      return refuse(exchange, std::move(problem));
+      return refuse(exchange, overloaded("as many requests with an Idempotency-Key are under way "
+                                         "as may be; try again shortly",
+                                         seconds(1)));
     }
   }
   KeptAnswer* const kept = admission->kept;

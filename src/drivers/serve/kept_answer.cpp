@@ -43,7 +43,8 @@ class KeptAnswer::Listener final : public http::ExchangeObserver {
     }
     if (!exchange_.begun()) exchange_.begin_stream(answer_.status_, head());
     for (;;) {
-      const std::string_view rest = std::string_view(answer_.text_).substr(heard_ - answer_.offset_);
+      const std::string_view rest =
+          std::string_view(answer_.text_).substr(heard_ - answer_.offset_);
       if (answer_.ended_ && rest.size() <= kPiece) {
         exchange_.set_observer(nullptr);
         exchange_.finish(rest);
@@ -163,7 +164,9 @@ void KeptAnswer::set_head(int status, http::HeaderLines headers) {
 
 void KeptAnswer::append(std::string_view bytes) {
   text_ += bytes;
-  if (answers_.book().resize(id_, text_.size()) || sliding_) return;
+  const bool kept = answers_.book().resize(id_, text_.size());
+  answers_.tidy();
+  if (kept || sliding_) return;
   sliding_ = true;
   // Its maker is in the middle of something.
   if (listeners_.empty()) nobody_.schedule();
@@ -192,19 +195,19 @@ void KeptAnswer::end(bool with_answer) {
 
 void KeptAnswer::on_drained(Listener& listener) {
   if (listener.hear()) remove(listener);
-  if (maker_ != nullptr && sliding_) slide();
-  if (maker_ != nullptr && pausing_ && end_offset() - least_heard() <= kWindowLow) {
-    pausing_ = false;
-    maker_->go_on();
-  }
-  answers_.tidy();
+  move_on();
 }
 
 void KeptAnswer::on_gone(Listener& listener) {
   remove(listener);
-  if (maker_ != nullptr && !wanted()) {
-    maker_->nobody_listens();
-  } else if (maker_ != nullptr && pausing_ && end_offset() - least_heard() <= kWindowLow) {
+  if (maker_ != nullptr && !wanted()) return maker_->nobody_listens();
+  move_on();
+}
+
+// Somebody has heard more, or nothing any more.
+void KeptAnswer::move_on() {
+  if (maker_ != nullptr && sliding_) slide();
+  if (maker_ != nullptr && pausing_ && end_offset() - least_heard() <= kWindowLow) {
     pausing_ = false;
     maker_->go_on();
   }

@@ -92,6 +92,7 @@ class KeptAnswer {
   void on_drained(Listener& listener);
   void on_gone(Listener& listener);
   void remove(Listener& listener);
+  void move_on();
   [[nodiscard]] std::size_t end_offset() const { return offset_ + text_.size(); }
   [[nodiscard]] std::size_t least_heard() const;
   void slide();

@@ -51,9 +51,7 @@ struct Admission {
   KeptAnswer* kept = nullptr;      // of a request with an Idempotency-Key
 };
 
-class Session final : public http::ExchangeObserver,
-                      public http::CallObserver,
-                      public AnswerMaker {
+class Session final : public http::ExchangeObserver, public http::CallObserver, public AnswerMaker {
  public:
   Session(Shard& shard, std::uint32_t slot);
 

@@ -65,8 +65,8 @@ void Trace::request_ended(const dispatch::Record& record) const {
 
 void Trace::told_again(ledger::RequestNumber request, std::string_view outcome) const {
   if (!on()) return;
-  log_.debug("answer told again", {field::request({.journal = journal_, .number = request}),
-                                   field::outcome(outcome)});
+  log_.debug("answer told again",
+             {field::request({.journal = journal_, .number = request}), field::outcome(outcome)});
 }
 
 void Trace::site_probed(std::string_view site, bool healthy) const {
