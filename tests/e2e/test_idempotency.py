@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -39,6 +40,8 @@ Engines = dict[str, ScriptedEngine]
 OTHER_KEY = "hk-demo-acme-desk-0000000"
 QUESTION: dict[str, object] = {"model": MODEL, "messages": SAY_HI, "max_tokens": 200}
 WORDS = [f"w{number} " for number in range(6)]
+# 1.6 MB: more than a socket and the gateway would take for a client that does not read.
+LONG = ["x" * 8_000 for _ in range(200)]
 
 
 class Told:
@@ -136,6 +139,25 @@ class Asker:
     def code(self) -> str | None:
         """The code of the error that it got."""
         return json.loads(self.body)["error"]["code"]
+
+
+class Still:
+    """A client that asks and does not read, as one whose network is gone."""
+
+    def __init__(self, gateway: Gateway, body: dict) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((gateway.plan.host, gateway.plan.port))
+        content = json.dumps(body).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ACME}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\nIdempotency-Key: first\r\n\r\n"
+        self._socket.sendall(head.encode() + content)
+
+    def __enter__(self) -> Still:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
 
 
 STREAMED = QUESTION | {"stream": True, "stream_options": {"include_usage": True}}
@@ -258,22 +280,58 @@ def test_a_whole_answer_is_made_to_its_end_too(start: Start, scripted: Engines) 
 
 def test_a_client_that_does_not_read_holds_nobody_up(start: Start, scripted: Engines) -> None:
     """The first one's connection stands still, as one whose network is gone, and it asks again on another."""
-    words = ["x" * 8_000 for _ in range(200)]  # 1.6 MB: more than its socket and the gateway would take for it
-    told = Told(scripted, words, free=1 << 10)
+    told = Told(scripted, LONG, free=1 << 10)
     gateway = start()
-    body = json.dumps(STREAMED | {"max_tokens": 1000}).encode()
-    with contextlib.closing(socket.socket()) as still:
-        still.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        still.connect((gateway.plan.host, gateway.plan.port))
-        still.sendall(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ACME}\r\nIdempotency-Key: first\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-        )
+    with Still(gateway, STREAMED):
         until(lambda: told.asked == 1, "the engine is asked")
-        again = Asker(gateway, body=STREAMED | {"max_tokens": 1000}).end()
-        assert again.replayed and again.body.count(b"x" * 8_000) == len(words)
+        again = Asker(gateway, body=STREAMED).end()
+        assert again.replayed and again.body.count(LONG[0].encode()) == len(LONG)
         assert again.body.endswith(b"data: [DONE]\n\n")
     assert told.asked == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_many_who_do_not_read_take_little_memory(start: Start, scripted: Engines, form: str) -> None:
+    Told(scripted, LONG, free=1 << 10)
+    gateway = start()
+    first = Asker(gateway, body=FORMS[form]).end()
+    before = metric(gateway, "process_resident_memory_bytes")
+    with contextlib.ExitStack() as still:
+        for _ in range(50):
+            still.enter_context(Still(gateway, FORMS[form]))
+        until(lambda: outcomes(gateway).get("replayed") == 50, "all of them are told")
+        grown = metric(gateway, "process_resident_memory_bytes") - before
+        assert grown < 50 * 512 * 1024 < 50 * len(first.body) / 3, grown
+        assert Asker(gateway, body=FORMS[form]).end().body == first.body
+    until(lambda: metric(gateway, "hanse_idempotency_answers") == 1, "the answer is still kept")
+
+
+def test_whoever_comes_and_goes_gets_one_answer_for_each_key(start: Start, scripted: Engines) -> None:
+    """Many at once, some of whom leave; no key is carried out twice, and all who stay hear the same."""
+    dice = random.Random(7)
+    told = Told(scripted, [f"w{number} " for number in range(40)], each=1)
+    gateway = start()
+    askers: list[tuple[str, Asker]] = []
+    for _ in range(150):
+        form = dice.choice(list(FORMS))
+        key = f"{form}-{dice.randrange(12)}"
+        asker = Asker(gateway, key, FORMS[form] | {"user": key})
+        told.go_on(1 + dice.randrange(5))
+        if dice.random() < 0.4:
+            asker.leave()
+        else:
+            askers.append((key, asker))
+    told.go_on(1 << 10)
+    heard: dict[str, set[bytes]] = {}
+    for key, asker in askers:
+        assert asker.end().status == 200
+        heard.setdefault(key, set()).add(asker.body)
+    assert all(len(bodies) == 1 for bodies in heard.values())
+    until(lambda: metric(gateway, "hanse_open_requests") == 0, "all are made")
+    assert told.asked == outcomes(gateway)["new"] == bills(gateway) <= 24
+    assert not told.left.is_set()
+    assert metric(gateway, "hanse_idempotency_answers") == told.asked
+    assert_nothing_open(gateway)
 
 
 # --- What is not the same request --------------------------------------------------
