@@ -278,6 +278,36 @@ def test_a_whole_answer_is_made_to_its_end_too(start: Start, scripted: Engines) 
     assert bills(gateway) == 1
 
 
+def test_an_answer_that_nobody_listens_to_is_rescued(start: Start, scripted: Engines) -> None:
+    breaks = threading.Event()
+
+    def breaks_off(request: Request, wire: Wire) -> None:
+        so_far = request.json()["messages"][-1]
+        if so_far["role"] == "assistant":
+            answering(*WORDS[so_far["content"].count("w") :])(request, wire)
+            return
+        wire.begin_stream()
+        for word in WORDS[:2]:
+            wire.event(chunk({"role": "assistant", "content": word}))
+        assert breaks.wait(DEADLINE_SECONDS)
+        wire.reset()
+
+    for engine in scripted.values():
+        engine.script = breaks_off
+    gateway = start()
+    first = Asker(gateway, body=STREAMED)
+    first.hears("w1")
+    first.leave()
+    breaks.set()
+    until(lambda: metric(gateway, "hanse_open_requests") == 0, "the answer is made")
+    again = Asker(gateway, body=STREAMED).end()
+    assert again.replayed and again.body.endswith(b"data: [DONE]\n\n")
+    assert re.findall(rb"w\d ", again.body) == [word.encode() for word in WORDS]
+    assert b'"rescue":"continued"' in again.body
+    assert sum(len(engine.requests) for engine in scripted.values()) == 2
+    assert ended(gateway) == 1
+
+
 def test_a_client_that_does_not_read_holds_nobody_up(start: Start, scripted: Engines) -> None:
     """The first one's connection stands still, as one whose network is gone, and it asks again on another."""
     told = Told(scripted, LONG, free=1 << 10)
