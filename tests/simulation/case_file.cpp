@@ -77,6 +77,10 @@ void write_head(const Case& drawn, const dispatch::Snapshot& snapshot, Lines& li
     lines.add("rescue.{} = \"{}\"", snapshot.tenants.tenants[TenantId(i)].name,
               to_string(drawn.facts.rescue[i]));
   }
+  for (std::size_t i = 0; i < drawn.facts.hedge_ppm.size(); ++i) {
+    const std::string& name = snapshot.catalog.classes[ClassId(i)].name;
+    lines.add_unless(fmt::format("hedge_ppm.{}", name), drawn.facts.hedge_ppm[i], 0);
+  }
   lines.add_unless("short_context", drawn.facts.short_context, Tokens(0));
   lines.add_unless("budgets", drawn.facts.budgets, false);
   lines.add_unless("reloads", drawn.facts.reloads, false);
@@ -201,6 +205,11 @@ Facts read_facts(Keys& keys) {
   keys.in("rescue", [&](Keys& wishes) {
     for (const limits::Tenant& tenant : snapshot->tenants.tenants) {
       facts.rescue.push_back(word<limits::Rescue>(wishes, tenant.name, parse_rescue));
+    }
+  });
+  keys.in("hedge_ppm", [&](Keys& budgets) {
+    for (const catalog::LatencyClass& row : snapshot->catalog.classes) {
+      facts.hedge_ppm.push_back(static_cast<std::int32_t>(budgets.number(row.name, 0)));
     }
   });
   facts.short_context = Tokens(keys.number("short_context", 0));

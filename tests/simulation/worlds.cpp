@@ -110,6 +110,9 @@ Snapshot snapshot_of(const Facts& facts) {
   for (std::size_t i = 0; i < facts.rescue.size(); ++i) {
     snapshot.tenants.tenants[TenantId(i)].rescue = facts.rescue[i];
   }
+  for (std::size_t i = 0; i < facts.hedge_ppm.size(); ++i) {
+    snapshot.catalog.classes[ClassId(i)].hedge_budget_ppm = facts.hedge_ppm[i];
+  }
   snapshot.catalog.variants[VariantId(0)].context_tokens = facts.short_context;
   return snapshot;
 }
@@ -146,6 +149,10 @@ Facts draw_facts(std::uint64_t seed) {
   }
   facts.budgets = random.chance_ppm(333'333);
   facts.reloads = random.chance_ppm(300'000);
+  for (int latency_class = 0; latency_class < 2; ++latency_class) {
+    constexpr std::array<std::int32_t, 4> kBudgets = {20'000, 200'000, 700'000, 1'000'000};
+    facts.hedge_ppm.push_back(random.chance_ppm(400'000) ? kBudgets[random.below(4)] : 0);
+  }
   return facts;
 }
 

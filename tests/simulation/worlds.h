@@ -28,6 +28,9 @@ struct Facts {
   std::uint32_t continuing = 0;
   // What the tenants want of an answer that breaks, in their order.
   std::vector<limits::Rescue> rescue;
+  // Of a million requests of each latency class, in their order, so many may have
+  // a hedge.
+  std::vector<std::int32_t> hedge_ppm;
   // Of the variant that most sites have; zero: as long as its model's.
   Tokens short_context{0};
   // Two of the tenants may not spend more than a little.

@@ -32,6 +32,8 @@ struct Surroundings {
   std::vector<std::string> engine_kinds = {"llama.cpp", "openai", "sglang", "vllm"};
   // Of them, those that go on from a last message of the assistant.
   std::vector<std::string> continuing_kinds = {"llama.cpp", "sglang", "vllm"};
+  // Of these, those that are asked for a stream whatever the client wants.
+  std::vector<std::string> streaming_kinds = {"llama.cpp"};
 };
 
 struct Loaded {

@@ -34,6 +34,11 @@ void read_models(Draft& draft, const Section& document) {
   });
 }
 
+std::int32_t hedge_budget_ppm(const Section& section) {
+  if (!section.has_any("hedge_percent")) return 0;
+  return static_cast<std::int32_t>(section.number("hedge_percent"));
+}
+
 void read_classes(Draft& draft, const Section& document) {
   document.for_each("class", [&](const std::string& name, const Section& section) {
     const Node* first_token = section.get("first_token");
@@ -50,7 +55,8 @@ void read_classes(Draft& draft, const Section& document) {
     draft.configuration.catalog.classes.add({.name = name,
                                              .first_token = section.duration("first_token"),
                                              .per_token = section.duration("per_token"),
-                                             .time_limit = section.duration("time_limit")});
+                                             .time_limit = section.duration("time_limit"),
+                                             .hedge_budget_ppm = hedge_budget_ppm(section)});
   });
 }
 

@@ -185,8 +185,10 @@ fleet::Engine read_engine(Draft& draft, const Section& engine) {
   const auto path = [&](std::string_view key) { return resolve(draft, engine.get(key)).string(); };
   const std::string kind = engine.text("kind");
   const auto& continuing = draft.surroundings.continuing_kinds;
+  const auto& streaming = draft.surroundings.streaming_kinds;
   return {.kind = kind,
           .continues_chat = std::ranges::find(continuing, kind) != continuing.end(),
+          .streams_always = std::ranges::find(streaming, kind) != streaming.end(),
           .url = engine.text("url"),
           .credential_file = path("credential_file"),
           .credential_env = engine.text("credential_env"),

@@ -72,6 +72,13 @@ constexpr auto kKeys = std::to_array<Key>({
      .most = 24 * kHour,
      .example = "\"60s\"",
      .meaning = "The whole request, all its attempts. It is kept: past it the request has failed."},
+    {.path = "class.<class>.hedge_percent",
+     .type = Type::percent,
+     .otherwise = "no hedges",
+     .example = "5",
+     .meaning = "Of its requests, so many may have a second attempt at another supplier's site "
+                "while the first is later with its first token than nearly all are. The first to "
+                "answer is taken, the other is cancelled."},
 
     {.path = "alias.<alias>",
      .type = Type::table,

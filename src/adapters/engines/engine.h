@@ -26,6 +26,8 @@ struct Capabilities {
   // It goes on from a last message of the assistant, when asked as
   // write_request() asks. Never true of a kind that might answer a new turn.
   bool continues_chat = false;
+  // It is asked for a stream, also when the client wants a whole answer.
+  bool streams_always = false;
   // Each choice of a stream comes with a report of its own.
   bool reports_usage_per_choice = false;
   // How long the engine keeps an idle connection; ours must leave the pool

@@ -139,7 +139,7 @@ struct GatewayMetrics::State {
   MetricRegistry registry;
   std::string currency;
 
-  FamilyId requests, rescues, request_duration, time_to_first_token, inter_token_latency;
+  FamilyId requests, rescues, hedges, request_duration, time_to_first_token, inter_token_latency;
   FamilyId attempts, attempt_first_token, prediction_ratio;
   FamilyId tokens, tokens_estimated;
   FamilyId refusals, rejections, idempotency;
@@ -218,6 +218,11 @@ void GatewayMetrics::State::add_request_families() {
                      "Answers that broke off in mid-stream and were gone on with, by how, and "
                      "whether the client got them whole.",
                      {"how", "outcome"}, {.series_max = 8});
+  hedges = counters("hanse_hedges_total",
+                    "Second attempts beside one that was late, by the latency class that asks "
+                    "for them: whether they answered first (won), the other did or they failed "
+                    "(lost), or nobody had when the request ended (dropped).",
+                    {"class", "outcome"}, {.series_max = 96});
   rejections = counters("hanse_rejections_total",
                         "Requests turned away before they were placed, by error code.", {"code"},
                         {.series_max = 64});
@@ -400,15 +405,17 @@ void GatewayMetrics::observe(const Record& record, const Snapshot& snapshot) {
   }
   if (record.end == End::answered) of_class.duration.observe(record.took.count());
 
-  for (std::size_t i = 0; i < record.attempts.size(); ++i) {
-    const bool last = i + 1 == record.attempts.size();
-    state.observe_attempt(record.attempts[i], last && record.end == End::client_gone, record,
-                          snapshot, handles);
+  for (const AttemptRecord& attempt : record.attempts) {
+    state.observe_attempt(attempt, was_cancelled(record, attempt), record, snapshot, handles);
   }
   if (const auto first = first_token_of(record)) of_class.first_token.observe(first->count());
   if (const auto how = rescue_of(record)) {
     const std::string_view outcome = record.end == End::answered ? "answered" : "lost";
     state.registry.counter(state.rescues, {to_string(*how), outcome}).add();
+  }
+  if (const dispatch::Hedging hedging = hedging_of(record); hedging != dispatch::Hedging::none) {
+    const std::string& name = snapshot.catalog.classes[record.latency_class].name;
+    state.registry.counter(state.hedges, {name, to_string(hedging)}).add();
   }
   state.sites_refused.add(record.sites_refused);
   state.charged.add(static_cast<std::uint64_t>(std::max<std::int64_t>(record.charged.count(), 0)));

@@ -78,6 +78,7 @@ Json attempt_json(const AttemptView& attempt) {
           {"opened_at", to_iso8601(attempt.opened_at)},
           {"outcome", attempt.outcome},
           {"take_up", to_string(attempt.take_up)},
+          {"hedge", attempt.hedge},
           {"predicted", prediction_json(attempt.predicted)},
           {"measured", std::move(measured)},
           {"limits",
@@ -148,6 +149,7 @@ std::string to_json(const RecordView& view, int indent) {
   for (const AttemptView& attempt : view.attempts) {
     object["attempts"].push_back(attempt_json(attempt));
   }
+  if (view.hedging != dispatch::Hedging::none) object["hedge"] = to_string(view.hedging);
   object["bill"] = bill_json(view.bill);
   // Names come from files that were checked; one that was not must not throw.
   return object.dump(indent, ' ', false, Json::error_handler_t::replace);

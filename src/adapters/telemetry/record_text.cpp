@@ -119,7 +119,7 @@ void print_head(Page& page) {
   const RecordView& view = page.view;
   std::string how = headline(view.end);
   if (view.end == End::answered && !view.attempts.empty())
-    how += " by " + view.attempts.back().site;
+    how += " by " + view.told_by;
   page.out += fmt::format("{}  {}{} {}\n", page.painter.paint(view.id, Style::bold),
                           page.painter.paint(how, style_of(view.end)),
                           view.end == End::answered ? " in" : ", after", to_string(view.took));
@@ -209,7 +209,9 @@ void print_reasons(Page& page) {
 }
 
 // "answered (continued)": it went on with what an attempt before had begun.
+// "answered (hedge)": it was opened beside one that was late.
 std::string outcome_text(const AttemptView& attempt) {
+  if (attempt.hedge) return fmt::format("{} (hedge)", words(attempt.outcome));
   if (attempt.take_up == answer::TakeUp::anew) return words(attempt.outcome);
   return fmt::format("{} ({})", words(attempt.outcome), to_string(attempt.take_up));
 }
@@ -290,7 +292,7 @@ std::string print(const RecordView& view, const PrintOptions& options) {
 std::string print_line(const RecordView& view) {
   return fmt::format("{}  {}  {:<12}  {:<12}  {:<17}  {:<12}  {}", to_iso8601(view.arrived_at),
                      view.id, shortened(view.tenant, 12), shortened(view.alias, 12),
-                     to_string(view.end), view.attempts.empty() ? "-" : view.attempts.back().site,
+                     to_string(view.end), view.attempts.empty() ? "-" : view.told_by,
                      to_string(view.took));
 }
 

@@ -35,13 +35,12 @@ PredictionView view_of(const placement::Prediction& prediction) {
 // The word that stands after the project's in a key's full name, and so on.
 std::string last_word(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
-// How an attempt ended. A client that leaves ends it without a failure.
+// How an attempt ended. One that is given up ends without a failure.
 std::string outcome_of(const Record& record, std::size_t attempt) {
   const AttemptRecord& row = record.attempts[attempt];
   if (!row.ended) return "open";
   if (row.failure != answer::Failure::none) return std::string(to_string(row.failure));
-  const bool last = attempt + 1 == record.attempts.size();
-  return last && record.end == End::client_gone ? "cancelled" : "answered";
+  return was_cancelled(record, row) ? "cancelled" : "answered";
 }
 
 // --- One site --------------------------------------------------------------
@@ -120,6 +119,7 @@ std::string why_excluded(Exclusion::Why why) {
     case Exclusion::Why::starting: return "it had just come back, and began with few requests";
     case Exclusion::Why::model_missing: return "it had said that it has no such model";
     case Exclusion::Why::drilled: return "an operator left it out: a drill";
+    case Exclusion::Why::same_domain: return "it fails together with the site that was late";
   }
   return "unknown";
 }
@@ -158,11 +158,15 @@ void tell_attempt(const SiteFinding& finding, std::size_t attempt, SiteView& vie
     view.reason =
         fmt::format("chosen by {} out of {}", finding.snapshot.strategy, row.decision.candidates);
     if (attempt == 0) return;
-    const SiteId before = finding.record.attempts[attempt - 1].site;
-    view.reason += fmt::format(", after {} failed", finding.name_of(before));
+    const std::string& before = finding.name_of(finding.record.attempts[attempt - 1].site);
+    view.reason += row.hedge ? fmt::format(", beside {}, which was late", before)
+                             : fmt::format(", after {} failed", before);
   } else if (outcome == "cancelled" || outcome == "open") {
     view.verdict = outcome;
-    view.reason = outcome == "open" ? "not ended yet" : "the client left";
+    view.reason = outcome == "open" ? "not ended yet"
+                  : row.outrun      ? "another site answered first"
+                                    : "the request ended before it had answered";
+    if (finding.record.end == End::client_gone && !row.outrun) view.reason = "the client left";
   } else {
     view.verdict = "failed";
     view.reason = fmt::format("{} ({})", how_it_failed(row.failure), outcome);
@@ -274,6 +278,7 @@ AttemptView attempt_view(const Record& record, const Snapshot& snapshot, std::si
   view.opened_at = attempt.opened_at.wall;
   view.outcome = outcome_of(record, index);
   view.take_up = attempt.take_up;
+  view.hedge = attempt.hedge;
   view.predicted = view_of(attempt.decision.best[0].prediction);
   view.first_token = attempt.first_token;
   view.per_token = time_per_token(attempt, record.choices);
@@ -354,6 +359,10 @@ Result<RecordView> make_view(const dispatch::Record& record, const dispatch::Rec
   for (std::size_t i = 0; i < record.attempts.size(); ++i) {
     view.attempts.push_back(attempt_view(record, snapshot, i));
   }
+  if (!record.attempts.empty()) {
+    view.told_by = snapshot.fleet.sites[telling_attempt(record).site].name;
+  }
+  view.hedging = hedging_of(record);
   view.bill = bill_of(record);
   return view;
 }

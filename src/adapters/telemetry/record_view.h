@@ -22,7 +22,8 @@
 //            variant, predicted: {first_token_ns, per_token_ns, cost, prompt_tokens,
 //            cached_tokens, output_tokens}, within_objective, reason}]
 //   rescue (continued, repeated; only of an answer that broke off and was gone on with)
-//   attempts: [{number, site, supplier, variant, opened_at, outcome, take_up,
+//   hedge (won, lost, dropped; only of a request that had one)
+//   attempts: [{number, site, supplier, variant, opened_at, outcome, take_up, hedge,
 //            predicted: {...}, measured: {first_token_ns, per_token_ns, took_ns},
 //            limits: {connect_ns, headers_ns, first_token_ns, whole_reply_ns,
 //            between_tokens_ns, rate_window_ns, rate_tokens, whole_ns},
@@ -31,14 +32,15 @@
 //   bill: {tokens: {prompt, cached_read, cache_write, output, reasoning},
 //          tokens_estimated, held, charged, written_off, owed_to_suppliers, margin}
 //
-// A site's `verdict` is one of: answered, failed, cancelled (the client left),
+// A site's `verdict` is one of: answered, failed, cancelled (given up),
 // open (not ended), passed_over, tried, full, circuit_open, suspected (its
 // supplier or country), starting (just back), model_missing, drilled, not_asked (no site was),
 // refused (by the gate), no_offer. Its `reason` says why, in words.
 // Sites are in that order, then by predicted cost, then by name.
 // An attempt's `outcome` is answered, cancelled, open, or how it failed; its
 // `take_up` says whether it began anew, continued an answer that had broken off,
-// or repeated it for its remainder.
+// or repeated it for its remainder, and `hedge` that it was opened beside another,
+// which was late.
 #pragma once
 
 #include <cstdint>
@@ -101,6 +103,7 @@ struct AttemptView {
   WallTime opened_at;
   std::string outcome;  // "answered", "cancelled", "open", or how it failed
   answer::TakeUp take_up = answer::TakeUp::anew;
+  bool hedge = false;  // beside another attempt, which was late
   PredictionView predicted;
   std::optional<Duration> first_token;
   std::optional<Duration> per_token;
@@ -154,6 +157,8 @@ struct RecordView {
   std::string strategy;         // of placement
   std::vector<SiteView> sites;  // in the order of the header
   std::vector<AttemptView> attempts;
+  std::string told_by;  // the site whose answer or failure the client was given; empty: none
+  dispatch::Hedging hedging = dispatch::Hedging::none;
   Bill bill;
 };
 

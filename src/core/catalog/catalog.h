@@ -5,6 +5,7 @@
 // Part of a snapshot: built once by the configuration, never changed after.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ struct LatencyClass {
   Duration first_token;  // objective: until the first token at the client
   Duration per_token;    // objective: between output tokens
   Duration time_limit;   // the whole request, all attempts
+  // Of a million requests, so many may have a second attempt beside the first
+  // when that is late; 0: none.
+  std::int32_t hedge_budget_ppm = 0;
 };
 
 // The name a client asks for.

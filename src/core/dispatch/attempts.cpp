@@ -31,18 +31,17 @@ MonotonicTime ended_at(const AttemptRecord& attempt) {
 // is not valid says, or one after the other, in order of preference, those with
 // a longer context than one that was too short for the request.
 std::vector<VariantId> variants_left(const Request& request) {
-  const AttemptRecord* failed = nullptr;
-  for (const AttemptRecord& attempt : request.record.attempts) {
-    if (attempt.failure == answer::Failure::context_exceeded) failed = &attempt;
-  }
-  if (failed == nullptr) return {VariantId()};
   const Snapshot& snapshot = *request.world->snapshot;
-  const VariantId too_short = snapshot.fleet.offers[failed->decision.chosen].variant;
+  Tokens too_short;
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    if (attempt.failure != answer::Failure::context_exceeded) continue;
+    const VariantId variant = snapshot.fleet.offers[attempt.decision.chosen].variant;
+    too_short = std::max(too_short, snapshot.catalog.context_of(variant));
+  }
+  if (too_short == Tokens(0)) return {VariantId()};
   std::vector<VariantId> longer;
   for (const VariantId variant : snapshot.catalog.aliases[request.record.alias].variants) {
-    if (snapshot.catalog.context_of(variant) > snapshot.catalog.context_of(too_short)) {
-      longer.push_back(variant);
-    }
+    if (snapshot.catalog.context_of(variant) > too_short) longer.push_back(variant);
   }
   return longer;
 }
@@ -114,6 +113,7 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
       }
     });
   }
+  if (wanted.beside.valid()) exclude_for_hedge(request, wanted.beside, excluded);
   if (wanted.continuing) {
     request.permitted.for_each([&](std::size_t i) {
       const bool can = world.snapshot->fleet.sites[SiteId(i)].engine.continues_chat;
@@ -174,7 +174,7 @@ void Dispatch::go_on(Request& request, Instant now) {
   if (!until) return give_up(request, End::attempts_failed, now);
   request.state = State::pausing;
   request.paused_until = *until;
-  const bool is_next = *until < next_probe_ && (pauses_.empty() || *until < pauses_.front().until);
+  const bool is_next = *until < next_wake();
   pauses_.push_back({.until = *until, .request = request.ref});
   std::ranges::push_heap(pauses_, later);
   if (is_next) wake_at_next();
@@ -277,7 +277,8 @@ void Dispatch::give_up(Request& request, End why, Instant now) {
     settle(request, ledger::Outcome::cut, request.billed, now);
     const bool time_is_over =
         why == End::out_of_time ||
-        ended_by_deadline(request.record, request.last_failure, request.deadline, now.monotonic);
+        ended_by_deadline(request.attempt_index(), request.last_failure, request.deadline,
+                          now.monotonic);
     return end(request, time_is_over ? End::out_of_time : End::cut, told, now);
   }
   release_hold(request, ledger::Outcome::failed, now);
@@ -306,6 +307,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   attempt.site = offer.site;
   attempt.decision = decision;
   attempt.take_up = take_up;
+  attempt.hedge = request.beside.has_value();
   attempt.excluded = request.record.excluded;
   attempt.limits = limits_of_attempt(
       {.latency_class = world.snapshot->catalog.classes[request.record.latency_class],
@@ -320,7 +322,9 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
   request.state = State::waiting;
   request.watermarked = false;
   request.attempt_base = take_up == TakeUp::continued ? request.output : Tokens(0);
-  request.trial = health_.sent(line, now);
+  request.current = {.index = static_cast<std::uint8_t>(request.record.attempts.size() - 1),
+                     .trial = health_.sent(line, now),
+                     .twin = {}};
   missing_models_.sent(world.line(decision.chosen), now.monotonic);
   world.placement.loads().started(decision.chosen, attempt.decision.best[0].prediction);
   count_in_newest_world(request);
@@ -345,6 +349,7 @@ bool Dispatch::open_attempt(Request& request, const placement::Decision& decisio
                    .take_up = take_up,
                    .output_limit = output_limit,
                    .limits = attempt.limits});
+  plan_hedge(request, now);
   return true;
 }
 
@@ -390,7 +395,7 @@ void Dispatch::raise_watermark(Request& request, Tokens output, Instant now) {
 namespace {
 
 Usage bounded_here(const Request& request, const Usage& reported) {
-  const OfferId offer = request.record.attempts.back().decision.chosen;
+  const OfferId offer = request.attempt().decision.chosen;
   return bounded(reported, request.tenant_prices,
                  request.world->snapshot->fleet.offers[offer].prices);
 }
@@ -403,7 +408,15 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   Request& request = *found;
   const Usage usage = bounded_here(request, event.usage);
   const fleet::SiteLine line = request.world->line(request.attempt().site);
+  const FailureRow& row = row_of(event.failure);
+  if (event.failure == answer::Failure::none) outrun_the_other(request, now);
   close_attempt(request, event.failure, usage, event.paused, now);
+  if (row.blame == Blame::busy) waits_.asked(line, event.retry_after, now.monotonic);
+  if (request.beside) {
+    // Of two the other goes on alone, unless it could only say the same.
+    if (row.elsewhere != Elsewhere::no) return request.go_on_with_the_other();
+    cancel_the_other(request, now);
+  }
   request.output = std::clamp(event.output, request.output, kNoTokenLimit);
   request.last_failure = event.failure;
   request.resumable = event.resumable;
@@ -424,8 +437,6 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
     settle(request, ledger::Outcome::completed, request.billed, now);
     return end(request, End::answered, Finish{request.ref}, now);
   }
-  const FailureRow& row = row_of(event.failure);
-  if (row.blame == Blame::busy) waits_.asked(line, event.retry_after, now.monotonic);
   // An engine that was asked to go on with an answer may find that wrong; the
   // client has asked nothing of the kind.
   const bool may_go_on = row.elsewhere != Elsewhere::no ||
@@ -434,16 +445,20 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   go_on(request, now);
 }
 
+void Dispatch::cancel_attempt(Request& request, const Usage& usage, Duration paused, Instant now) {
+  emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
+  close_attempt(request, answer::Failure::none, usage, paused, now, ledger::Outcome::cancelled);
+}
+
 void Dispatch::client_gone(const ClientGone& event, Instant now) {
   Request* found = find(event.request);
   if (found == nullptr) return;
   Request& request = *found;
   if (request.attempt_is_open()) {
-    emit(CancelAttempt{.request = request.ref, .attempt = request.attempt_index()});
+    cancel_the_other(request, now);
     const Usage usage =
         request.state == State::answering ? bounded_here(request, event.usage) : Usage{};
-    close_attempt(request, answer::Failure::none, usage, event.paused, now,
-                  ledger::Outcome::cancelled);
+    cancel_attempt(request, usage, event.paused, now);
   }
   // Of a whole answer nothing has gone out: the site is owed for it, but the
   // tenant pays for what it got.

@@ -186,17 +186,20 @@ void Dispatch::recall_overdrawn(const ledger::BudgetScope& scope) {
 void Dispatch::first_token(const FirstToken& event, Instant now) {
   Request* request = find(event.request, event.attempt);
   if (request == nullptr || request->state != State::waiting) return;
+  outrun_the_other(*request, now);
   AttemptRecord& attempt = request->attempt();
   attempt.first_token = elapsed(attempt.opened_at.monotonic, now.monotonic);
   request->state = State::answering;
   request->first_token_at = now.monotonic;
   health_.first_token(request->world->line(attempt.site),
-                      std::exchange(request->trial, fleet::Trial::none), now);
+                      std::exchange(request->current.trial, fleet::Trial::none), now);
   missing_models_.found(request->world->line(attempt.decision.chosen), now.monotonic);
   request->world->placement.loads().first_token(attempt.decision.chosen,
                                                 attempt.decision.best[0].prediction,
                                                 *attempt.first_token, now.monotonic);
-  if (request->twin) request->twin->first_token(*world_, *attempt.first_token, now.monotonic);
+  if (Twin* twin = request->current.twin.get()) {
+    twin->first_token(*world_, *attempt.first_token, now.monotonic);
+  }
   if (!request->record.streamed) return;
   request->delivered = true;
   raise_watermark(*request, request->output, now);
@@ -228,6 +231,7 @@ void Dispatch::site_drilled(const SiteDrilled& event, Instant now) {
 
 void Dispatch::woke(Instant now) {
   end_pauses(now);
+  make_hedges(now);
   if (now.monotonic < next_probe_) return wake_at_next();
   waits_.tidy(now.monotonic);
   world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
@@ -237,9 +241,14 @@ void Dispatch::woke(Instant now) {
   wake_at_next();
 }
 
-void Dispatch::wake_at_next() {
-  emit(WakeAt{pauses_.empty() ? next_probe_ : std::min(next_probe_, pauses_.front().until)});
+MonotonicTime Dispatch::next_wake() const {
+  MonotonicTime next = next_probe_;
+  if (!pauses_.empty()) next = std::min(next, pauses_.front().until);
+  if (!hedges_due_.empty()) next = std::min(next, hedges_due_.front().until);
+  return next;
 }
+
+void Dispatch::wake_at_next() { emit(WakeAt{next_wake()}); }
 
 void Dispatch::snapshot_changed(const SnapshotChanged& event, Instant now) {
   rates_.adopt(event.snapshot->tenants);
@@ -264,8 +273,7 @@ Request* Dispatch::find(RequestRef ref) {
 
 Request* Dispatch::find(RequestRef ref, std::uint8_t attempt) {
   Request* request = find(ref);
-  if (request == nullptr || !request->attempt_is_open()) return nullptr;
-  return request->attempt_index() == attempt ? request : nullptr;
+  return request != nullptr && request->turn_to(attempt) ? request : nullptr;
 }
 
 const Request& Dispatch::get(RequestRef ref) const {

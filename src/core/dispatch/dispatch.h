@@ -18,6 +18,10 @@
 //               v                  nothing helps: Refuse, as a status or an error event
 //            Finish
 //
+// Where a latency class asks for it, an attempt whose first token is late gets a
+// second one beside it, a hedge; the first of the two to answer goes on, the
+// other is given up. At no other time is more than one attempt under way.
+//
 // Before the first byte nothing is visible to the client, so another site may
 // begin anew. After it the next attempt goes on from what was delivered, at an
 // engine that is known to do so, or repeats the answer for its remainder; see
@@ -35,6 +39,7 @@
 #include "base/time.h"
 #include "core/dispatch/action.h"
 #include "core/dispatch/event.h"
+#include "core/dispatch/hedge_book.h"
 #include "core/dispatch/record.h"
 #include "core/dispatch/snapshot.h"
 #include "core/dispatch/world.h"
@@ -142,6 +147,7 @@ class Dispatch {
     VariantId variant = {};   // not valid: any of the alias
     bool again = false;       // sites that failed in passing count as well
     bool continuing = false;  // its engine must go on from a last message
+    SiteId beside = {};       // valid: it must have room, and not fail together with this one
   };
   // Chooses among the sites that are permitted, work, have room, have not been
   // tried, and are as wanted; says which were left out. A site that is chosen has
@@ -167,7 +173,22 @@ class Dispatch {
   [[nodiscard]] std::optional<MonotonicTime> worth_waiting_for(const Request& request,
                                                                Instant now) const;
   void end_pauses(Instant now);
+  [[nodiscard]] MonotonicTime next_wake() const;
   void wake_at_next();
+
+  // Of the attempt that has just been opened: when it is late, if its class asks
+  // for hedges.
+  void plan_hedge(Request& request, Instant now);
+  void make_hedges(Instant now);
+  // A second attempt beside the current one, when there is a site and budget for it.
+  void hedge(Request& request, Instant now);
+  bool open_hedge(Request& request, Instant now);
+  void exclude_for_hedge(const Request& request, SiteId beside, Exclusions& excluded);
+  // The current attempt has answered, or has said what ends the request: the one
+  // beside it, if there is one, is given up.
+  void outrun_the_other(Request& request, Instant now);
+  void cancel_the_other(Request& request, Instant now);
+  void cancel_attempt(Request& request, const Usage& usage, Duration paused, Instant now);
   void give_up(Request& request, End why, Instant now);
   void raise_watermark(Request& request, Tokens output, Instant now);
   // `outcome` is given when the attempt ended for a reason that tells nothing
@@ -183,7 +204,8 @@ class Dispatch {
   [[nodiscard]] End end_without_site(const Request& request, Instant now) const;
   [[nodiscard]] std::optional<Duration> retry_after(const Request& request, Instant now) const;
 
-  // Null when the request, or that attempt of it, is over: late news.
+  // Null when the request, or that attempt of it, is over: late news. The
+  // attempt is the current one then.
   Request* find(RequestRef ref);
   Request* find(RequestRef ref, std::uint8_t attempt);
   [[nodiscard]] const Request& get(RequestRef ref) const;
@@ -193,7 +215,7 @@ class Dispatch {
   void emit(Action action);
   // Whether the newest world still has `site` of an older one.
   [[nodiscard]] bool still_offers(const World& before, SiteId site) const;
-  // Counts the load of the attempt under way in the newest world, unless the
+  // Counts the load of what is under way in the newest world, unless the
   // request began there; and takes it out of it again.
   void count_in_newest_world(Request& request);
   void leave_newest_world(Request& request, Instant now);
@@ -233,6 +255,10 @@ class Dispatch {
   };
   static bool later(const Pause& a, const Pause& b);
   std::vector<Pause> pauses_;
+  HedgeBook hedges_;
+  // Requests whose attempt is late then, likewise.
+  std::vector<Pause> hedges_due_;
+  [[nodiscard]] bool awaits_hedge(const Pause& due);
 };
 
 }  // namespace hanse::dispatch

@@ -25,24 +25,29 @@ void Dispatch::close_attempt(Request& request, answer::Failure failure, const Us
   const bool had_first_token = attempt.first_token.has_value();
   const Duration decoding =
       had_first_token ? elapsed(request.first_token_at, now.monotonic) : Duration();
+  // One that was outrun may have been late, or have had no time to be.
+  const bool was_late =
+      failure == answer::Failure::silent ||
+      (attempt.outrun && *attempt.ended > attempt.decision.best[0].prediction.first_token);
   const placement::Ending ending{
       .had_first_token = had_first_token,
       .output = usage.tokens[TokenKind::output] + usage.tokens[TokenKind::reasoning],
       .decoding = decoding,
       .paused = std::clamp(paused, Duration(), decoding),
-      .silent_for = failure == answer::Failure::silent ? attempt.ended : std::nullopt};
+      .silent_for = was_late ? attempt.ended : std::nullopt};
   world.placement.loads().ended(attempt.decision.chosen, attempt.decision.best[0].prediction,
                                 ending, now.monotonic);
-  if (request.twin) request.twin->ended(*world_, ending, now.monotonic);
-  request.twin.reset();
+  UnderWay& ended = request.current;
+  if (ended.twin) ended.twin->ended(*world_, ending, now.monotonic);
+  ended.twin.reset();
   const bool tells_nothing =
       outcome.has_value() ||
-      ended_by_deadline(request.record, failure, request.deadline, now.monotonic) ||
+      ended_by_deadline(ended.index, failure, request.deadline, now.monotonic) ||
       may_be_the_requests_own(request.record, failure);
   if (tells_nothing) {
-    health_.told_nothing(line, request.trial);
+    health_.told_nothing(line, ended.trial);
   } else {
-    tell_health(health_, line, request.trial, failure, now);
+    tell_health(health_, line, ended.trial, failure, now);
     tell_models(missing_models_, world.line(attempt.decision.chosen), failure, now.monotonic);
   }
 

@@ -120,11 +120,33 @@ Exclusion::Why why(fleet::Obstacle obstacle) {
   return Exclusion::Why::circuit_open;
 }
 
-bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
+std::optional<Duration> hedge_after(const HedgeOutlook& outlook) {
+  const placement::Prediction& foretold = outlook.prediction;
+  const Duration margin = std::max(milliseconds(50), outlook.first_token_spread * 2);
+  Duration expected = foretold.first_token;
+  Duration after = expected + margin;
+  Duration limit = outlook.limits.first_token;
+  if (!outlook.streamed) {
+    // Tokens and times have bounds that keep this within 63 bits' range.
+    const __int128 decoding =
+        static_cast<__int128>(foretold.per_token.count()) * foretold.output.count() /
+        foretold.sequences;
+    constexpr __int128 kMost = seconds(24 * 3600).count();
+    const Duration answering(static_cast<std::int64_t>(std::min(decoding, kMost)));
+    expected = expected + answering;
+    after = after + answering * 2;
+    limit = outlook.limits.whole_reply;
+  }
+  const Duration latest = limit / 4 * 3;
+  if (expected >= latest) return std::nullopt;
+  return std::min(after, latest);
+}
+
+bool ended_by_deadline(std::size_t attempt, answer::Failure failure, MonotonicTime deadline,
                        MonotonicTime now) {
   if (now < deadline) return false;
   // A site that was silent for all of a request's time is silent.
-  if (failure == answer::Failure::silent) return record.attempts.size() > 1;
+  if (failure == answer::Failure::silent) return attempt > 0;
   return failure == answer::Failure::stalled;
 }
 

@@ -95,10 +95,35 @@ void tell_models(fleet::MissingModels& models, fleet::OfferLine offer, answer::F
 // How a record calls it. Requires: there is one.
 Exclusion::Why why(fleet::Obstacle obstacle);
 
-// Whether an attempt ended because its request's time did, and not because
-// the site took longer than it may: it had only what earlier attempts had left
-// of it, or was still answering.
-bool ended_by_deadline(const Record& record, answer::Failure failure, MonotonicTime deadline,
+// What the time of a hedge follows from: the attempt that it is to help out.
+struct HedgeOutlook {
+  const placement::Prediction& prediction;
+  Duration first_token_spread;  // see placement::LoadBook
+  const AttemptLimits& limits;
+  bool streamed = false;  // by the engine; else its first byte comes with its last
+};
+
+// So long after an attempt was opened it is later than nearly all are, and is
+// worth a second one beside it:
+//
+//   a stream   predicted + the greater of 50 ms and 2 x spread
+//   a reply    2 x the predicted time of its tokens beside that: how many they are is
+//              less certain than how fast
+//
+// but not later than three quarters of the limit in which the first token, or the
+// reply, must come. Nothing when even what is predicted comes later than that: the
+// request's time is nearly over, and a hedge would not save it.
+//
+// The spread is a mean of absolute errors, so twice that stands for the 94th
+// percentile of errors that are distributed normally (1.6 deviations), and for
+// the 93rd of those with exponential tails. That is where hedges cost little and
+// help most (J. Dean and L. A. Barroso, "The Tail at Scale", CACM 56(2), 2013).
+std::optional<Duration> hedge_after(const HedgeOutlook& outlook);
+
+// Whether an attempt of this index ended because its request's time did, and not
+// because the site took longer than it may: it had only what earlier attempts had
+// left of it, or was still answering.
+bool ended_by_deadline(std::size_t attempt, answer::Failure failure, MonotonicTime deadline,
                        MonotonicTime now);
 
 // Whether a failure may be the request's own: a second server error in a row of

@@ -55,6 +55,7 @@ struct Exclusion {
     starting,       // has come back, and begins with few requests
     model_missing,  // says that it has no such model
     drilled,        // an operator leaves it out
+    same_domain,    // fails together with the site that a hedge is to help out
   };
   SiteId site;
   Why why = Why::circuit_open;
@@ -67,6 +68,8 @@ struct AttemptRecord {
   SiteId site;
   placement::Decision decision;
   answer::TakeUp take_up = answer::TakeUp::anew;  // of what earlier attempts began
+  bool hedge = false;   // opened beside another attempt, which was late
+  bool outrun = false;  // given up because the other of the two was first
   InlineVector<Exclusion, kExclusionsKept> excluded;
   AttemptLimits limits;
   std::optional<Duration> first_token;  // since opened_at
@@ -101,8 +104,24 @@ std::string_view to_string(Exclusion::Why why);
 struct Record;
 std::optional<answer::TakeUp> rescue_of(const Record& record);
 // From the arrival to the first token that the client could be given: of the
-// last attempt that began the answer. Nothing if it had none.
+// last attempt that began the answer and was not outrun. Nothing if it had none.
 std::optional<Duration> first_token_of(const Record& record);
+// How a request's hedge came off.
+enum class Hedging : std::uint8_t {
+  none,     // it had none
+  won,      // the hedge answered, first or alone
+  lost,     // the other was first, or the hedge failed
+  dropped,  // neither had answered when the request ended
+};
+std::string_view to_string(Hedging hedging);
+Hedging hedging_of(const Record& record);
+// Whether an attempt was given up for no failure of its own: the other of two was
+// first, or the request ended otherwise.
+// Requires: it has ended.
+bool was_cancelled(const Record& record, const AttemptRecord& attempt);
+// The last attempt that was not outrun: the one whose answer the client has, or
+// whose failure it was told. Requires: there is one.
+const AttemptRecord& telling_attempt(const Record& record);
 
 struct Record {
   ledger::RequestNumber number;

@@ -13,9 +13,9 @@
 namespace hanse::dispatch {
 namespace {
 
-constexpr std::uint8_t kRecordVersion = 3;
+constexpr std::uint8_t kRecordVersion = 4;
 constexpr auto kLastEnd = End::asked_to_wait;
-constexpr auto kLastWhy = Exclusion::Why::drilled;
+constexpr auto kLastWhy = Exclusion::Why::same_domain;
 using answer::kLastFailure;
 constexpr auto kLastReason = placement::Reason::later_id;
 
@@ -105,12 +105,14 @@ void read(placement::Decision& decision, WireReader& in) {
 // --- Attempts --------------------------------------------------------------
 
 void write(const AttemptRecord& attempt, Instant arrived_at, WireWriter& out) {
-  const auto& [opened_at, site, decision, take_up, excluded, limits, first_token, ended, failure,
-               usage, owed] = attempt;
+  const auto& [opened_at, site, decision, take_up, hedge, outrun, excluded, limits, first_token,
+               ended, failure, usage, owed] = attempt;
   write_instant(opened_at, arrived_at, out);
   write(site, out);
   write(decision, out);
   write_enum(take_up, out);
+  write(hedge, out);
+  write(outrun, out);
   write(excluded, out);
   const auto& [connect, headers, first_token_limit, whole_reply, between_tokens, rate_window,
                rate_tokens, whole] = limits;
@@ -130,12 +132,14 @@ void write(const AttemptRecord& attempt, Instant arrived_at, WireWriter& out) {
 }
 
 void read(AttemptRecord& attempt, Instant arrived_at, WireReader& in) {
-  auto& [opened_at, site, decision, take_up, excluded, limits, first_token, ended, failure, usage,
-         owed] = attempt;
+  auto& [opened_at, site, decision, take_up, hedge, outrun, excluded, limits, first_token, ended,
+         failure, usage, owed] = attempt;
   opened_at = read_instant(arrived_at, in);
   read(site, in);
   read(decision, in);
   read_enum(take_up, answer::TakeUp::repeated, in);
+  read(hedge, in);
+  read(outrun, in);
   read(excluded, in);
   auto& [connect, headers, first_token_limit, whole_reply, between_tokens, rate_window, rate_tokens,
          whole] = limits;
@@ -165,7 +169,7 @@ void write_head(const RecordHead& head, WireWriter& out) {
 }
 
 RecordHead read_head(WireReader& in) {
-  if (in.byte() != kRecordVersion) in.fail("not a record of version 3");
+  if (in.byte() != kRecordVersion) in.fail("not a record of version 4");
   RecordHead head;
   read(head.number.epoch, in);
   head.number.sequence = in.zigzag();

@@ -27,6 +27,13 @@ enum class State : std::uint8_t {
   answering,  // its answer has begun
 };
 
+// An attempt that is open.
+struct UnderWay {
+  std::uint8_t index = 0;                   // in the record
+  fleet::Trial trial = fleet::Trial::none;  // it tries its site again
+  std::unique_ptr<Twin> twin;               // when its request's world is not the newest
+};
+
 struct Request {
   // More answers to one request are asked for by mistake or malice.
   static constexpr std::int64_t kSequencesMax = 1 << 20;
@@ -39,7 +46,10 @@ struct Request {
     state = State::waiting;
     hold = {};
     admission.reset();
-    twin.reset();
+    current = {};
+    beside.reset();
+    hedge_at = {};
+    hedged = false;
     may_leave = has_left = output = attempt_base = Tokens(0);
     watermarked = delivered = false;
     resumable = answer::Resumable::no;
@@ -85,25 +95,44 @@ struct Request {
   [[nodiscard]] bool attempt_is_open() const {
     return state == State::waiting || state == State::answering;
   }
+  // The current attempt, or the last one that was.
   // Requires: an attempt has been opened.
-  AttemptRecord& attempt() { return record.attempts.back(); }
-  [[nodiscard]] std::uint8_t attempt_index() const {
-    return static_cast<std::uint8_t>(record.attempts.size() - 1);
-  }
+  AttemptRecord& attempt() { return record.attempts[current.index]; }
+  [[nodiscard]] const AttemptRecord& attempt() const { return record.attempts[current.index]; }
+  [[nodiscard]] std::uint8_t attempt_index() const { return current.index; }
   [[nodiscard]] ledger::AttemptNumber attempt_number() const {
-    return static_cast<ledger::AttemptNumber>(record.attempts.size());
+    return static_cast<ledger::AttemptNumber>(current.index + 1);
+  }
+  // Makes the open attempt of this index the current one; false when there is none.
+  bool turn_to(std::uint8_t index) {
+    if (!attempt_is_open()) return false;
+    if (beside && beside->index == index) std::swap(current, *beside);
+    return current.index == index;
+  }
+  // The current attempt is over. Requires: there is another beside it.
+  void go_on_with_the_other() {
+    current = *std::move(beside);
+    beside.reset();
+  }
+  // Requires: attempt_is_open().
+  template <typename Visit>
+  void for_each_under_way(Visit&& visit) {
+    visit(current);
+    if (beside) visit(*beside);
   }
 
   RequestRef ref;
   State state = State::free;
   std::shared_ptr<World> world;
   placement::Demand demand;
-  std::unique_ptr<Twin> twin;  // of the attempt under way, when `world` is not the newest
   TokenPrices tenant_prices;
   ledger::HoldId hold;
   std::optional<limits::Admission> admission;  // at its rates
   MonotonicTime deadline;
-  fleet::Trial trial = fleet::Trial::none;  // the attempt under way tries its site again
+  UnderWay current;                // the attempt that is looked at: mostly the only one
+  std::optional<UnderWay> beside;  // the other one, while there are two and none has answered
+  MonotonicTime hedge_at;          // of the current attempt, if it has no first token then
+  bool hedged = false;             // it had its hedge
   MonotonicTime first_token_at;
   MonotonicTime paused_until;
   MonotonicTime waits_until;  // not longer for any site, since the last attempt

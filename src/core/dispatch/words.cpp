@@ -1,4 +1,6 @@
 // The words of records and actions, and the digest of an action.
+#include <algorithm>
+
 #include "base/check.h"
 #include "core/dispatch/action.h"
 #include "core/dispatch/record.h"
@@ -167,6 +169,17 @@ std::string_view to_string(Exclusion::Why why) {
     case Exclusion::Why::starting: return "starting";
     case Exclusion::Why::model_missing: return "model_missing";
     case Exclusion::Why::drilled: return "drilled";
+    case Exclusion::Why::same_domain: return "same_domain";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Hedging hedging) {
+  switch (hedging) {
+    case Hedging::none: return "none";
+    case Hedging::won: return "won";
+    case Hedging::lost: return "lost";
+    case Hedging::dropped: return "dropped";
   }
   return "unknown";
 }
@@ -182,11 +195,30 @@ std::optional<answer::TakeUp> rescue_of(const Record& record) {
 std::optional<Duration> first_token_of(const Record& record) {
   for (std::size_t i = record.attempts.size(); i-- > 0;) {
     const AttemptRecord& attempt = record.attempts[i];
-    if (attempt.take_up != answer::TakeUp::anew) continue;
+    if (attempt.take_up != answer::TakeUp::anew || attempt.outrun) continue;
     if (!attempt.first_token) return std::nullopt;
     return elapsed(record.arrived_at.monotonic, attempt.opened_at.monotonic) + *attempt.first_token;
   }
   return std::nullopt;
+}
+
+Hedging hedging_of(const Record& record) {
+  const auto hedge = std::ranges::find(record.attempts, true, &AttemptRecord::hedge);
+  if (hedge == record.attempts.end()) return Hedging::none;
+  if (hedge->first_token) return Hedging::won;
+  const bool has_lost = hedge->outrun || hedge->failure != answer::Failure::none;
+  return has_lost ? Hedging::lost : Hedging::dropped;
+}
+
+bool was_cancelled(const Record& record, const AttemptRecord& attempt) {
+  return attempt.failure == answer::Failure::none &&
+         (attempt.outrun || record.end != End::answered);
+}
+
+const AttemptRecord& telling_attempt(const Record& record) {
+  std::size_t last = record.attempts.size() - 1;
+  while (last > 0 && record.attempts[last].outrun) --last;
+  return record.attempts[last];
 }
 
 std::string_view kind_name(const Action& action) {

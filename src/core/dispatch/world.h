@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bitset.h"
+#include "core/dispatch/hedge_book.h"
 #include "core/dispatch/snapshot.h"
 #include "core/fleet/missing_models.h"
 #include "core/fleet/site_line.h"
@@ -48,6 +49,7 @@ struct World {
   std::vector<ledger::AccountNumber> receivables;  // by key
   std::vector<ledger::AccountNumber> payables;     // by site
   std::vector<ledger::BudgetScope> budget_scopes;  // by key
+  std::vector<HedgeLine> hedge_lines;              // by latency class
 
  private:
   std::vector<fleet::SiteLine> lines_;  // by site

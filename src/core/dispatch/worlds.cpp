@@ -87,21 +87,29 @@ void Dispatch::find_lines(World& world) {
   world.snapshot->fleet.offers.for_each([&](OfferId offer, const fleet::Offer& row) {
     world.stands_at(offer, missing_models_.line(row.name));
   });
+  for (const catalog::LatencyClass& row : world.snapshot->catalog.classes) {
+    world.hedge_lines.push_back(hedges_.line(row.name));
+  }
 }
 
 void Dispatch::count_in_newest_world(Request& request) {
   if (request.world == world_ || !request.attempt_is_open()) return;
-  const placement::Candidate& chosen = request.attempt().decision.best[0];
-  const std::string& name = request.world->snapshot->fleet.offers[chosen.offer].name;
-  const auto offer = world_->snapshot->fleet.offers.find(name);
-  if (!offer) return;  // nobody can be sent there any more
-  request.twin =
-      std::make_unique<Twin>(*world_, *offer, chosen.prediction, request.state == State::answering);
+  request.for_each_under_way([&](UnderWay& attempt) {
+    if (attempt.twin) return;
+    const placement::Candidate& chosen = request.record.attempts[attempt.index].decision.best[0];
+    const std::string& name = request.world->snapshot->fleet.offers[chosen.offer].name;
+    const auto offer = world_->snapshot->fleet.offers.find(name);
+    if (!offer) return;  // nobody can be sent there any more
+    attempt.twin = std::make_unique<Twin>(*world_, *offer, chosen.prediction,
+                                          request.state == State::answering);
+  });
 }
 
 void Dispatch::leave_newest_world(Request& request, Instant now) {
-  if (request.twin) request.twin->left(*world_, now.monotonic);
-  request.twin.reset();
+  request.for_each_under_way([&](UnderWay& attempt) {
+    if (attempt.twin) attempt.twin->left(*world_, now.monotonic);
+    attempt.twin.reset();
+  });
 }
 
 void Dispatch::forget_old_world(Request& ended, Instant now) const {

@@ -51,6 +51,8 @@ struct Engine {
   std::string kind;  // "llama.cpp", "openai"
   // It goes on from a last message of the assistant; a fact of its kind.
   bool continues_chat = false;
+  // It is asked for a stream, also when the client wants a whole answer; likewise.
+  bool streams_always = false;
   std::string url;              // http(s)://host[:port][/prefix]
   std::string credential_file;  // one of these two, or neither
   std::string credential_env;

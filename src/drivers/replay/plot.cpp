@@ -80,6 +80,8 @@ GridCounts sum(GridCounts a, const GridCounts& b) {
   a.continued += b.continued;
   a.repeated += b.repeated;
   a.rescued += b.rescued;
+  a.hedges += b.hedges;
+  a.hedges_won += b.hedges_won;
   a.turned_away += b.turned_away;
   a.late_news += b.late_news;
   a.queue_longest = std::max(a.queue_longest, b.queue_longest);
@@ -175,11 +177,11 @@ SimulationReport play(const Plot& plot, std::string& recording, const SnapshotTe
 std::string describe(const SimulationReport& report) {
   std::string text = fmt::format(
       "{} requests, {} attempts ({} continued, {} repeated an answer, {} answers "
-      "rescued), "
+      "rescued; {} hedges, {} won), "
       "{} events, {} actions in {} of virtual time\n",
       report.counts.requests, report.counts.attempts, report.counts.continued,
-      report.counts.repeated, report.counts.rescued, report.counts.events, report.counts.actions,
-      to_string(report.simulated));
+      report.counts.repeated, report.counts.rescued, report.counts.hedges, report.counts.hedges_won,
+      report.counts.events, report.counts.actions, to_string(report.simulated));
   for (std::size_t i = 0; i < kEnds; ++i) {
     if (report.ends[i] == 0) continue;
     text += fmt::format("  {}: {}\n", dispatch::to_string(static_cast<dispatch::End>(i)),

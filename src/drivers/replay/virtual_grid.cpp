@@ -241,7 +241,7 @@ void VirtualGrid::happen(const SiteSays& says) {
   if (exchange == nullptr || sites_[says.place].model.condition() == Condition::cut_off) return;
   const Saying& saying = says.saying;
   switch (saying.kind) {
-    case Saying::Kind::connected: exchange->watch.connected(clock_.monotonic()); return;
+    case Saying::Kind::connected: exchange->line.watch.connected(clock_.monotonic()); return;
     case Saying::Kind::answered: return answered(*exchange, saying.output);
     case Saying::Kind::finished: return finished(*exchange, saying);
     case Saying::Kind::failed: return end_attempt(*exchange, saying.failure, saying.retry_after);
@@ -252,10 +252,10 @@ void VirtualGrid::answered(Exchange& exchange, Tokens output) {
   if (!take_said(exchange, output)) return;
   tell_first_token(exchange);
   let_leave(exchange);
-  if (exchange.batch_pending) return;
-  exchange.batch_pending = true;
+  if (exchange.line.batch_pending) return;
+  exchange.line.batch_pending = true;
   at(clock_.monotonic() + options_.progress_every,
-     BatchIsDue{.slot = exchange.ref.slot, .job = *exchange.job});
+     BatchIsDue{.slot = exchange.ref.slot, .job = *exchange.line.job});
 }
 
 void VirtualGrid::finished(Exchange& exchange, const Saying& saying) {
@@ -263,38 +263,38 @@ void VirtualGrid::finished(Exchange& exchange, const Saying& saying) {
   answer::Delta last;
   last.has_choice = true;
   last.finish = answer::Finish::stop;
-  exchange.answer->take(last);
+  exchange.line.answer->take(last);
   if (saying.usage) {
     answer::Delta report;
     report.usage = Usage{.tokens = *saying.usage};
-    exchange.answer->take(report);
+    exchange.line.answer->take(report);
   }
-  exchange.answer->engine_done();
-  if (exchange.answer->diverged()) return end_attempt(exchange, answer::Failure::diverged, {});
+  exchange.line.answer->engine_done();
+  if (exchange.line.answer->diverged()) return end_attempt(exchange, answer::Failure::diverged, {});
   tell_first_token(exchange);
   end_attempt(exchange,
-              exchange.answer->complete() ? answer::Failure::none : answer::Failure::reset, {});
+              exchange.line.answer->complete() ? answer::Failure::none : answer::Failure::reset, {});
 }
 
 bool VirtualGrid::take_said(Exchange& exchange, Tokens output) {
   said_.clear();
-  const Tokens from = exchange.begins_at + exchange.said;
-  const Tokens to = exchange.begins_at + output;
-  exchange.said = output;
+  const Tokens from = exchange.line.begins_at + exchange.line.said;
+  const Tokens to = exchange.line.begins_at + output;
+  exchange.line.said = output;
   switch (exchange.asked.cut) {
     case Cut::by_token:
       for (Tokens token = from; token < to; token += Tokens(1)) {
         said_.clear();
-        replay::tell(exchange.voice, token, token + Tokens(1), said_);
+        replay::tell(exchange.line.voice, token, token + Tokens(1), said_);
         take(exchange, said_);
       }
       break;
     case Cut::by_piece:
-      replay::tell(exchange.voice, from, to, said_);
+      replay::tell(exchange.line.voice, from, to, said_);
       take(exchange, said_);
       break;
     case Cut::anywhere: {
-      replay::tell(exchange.voice, from, to, said_);
+      replay::tell(exchange.line.voice, from, to, said_);
       std::string_view rest = said_;
       while (!rest.empty()) {
         const std::size_t size = 1 + random_.below(rest.size());
@@ -304,8 +304,8 @@ bool VirtualGrid::take_said(Exchange& exchange, Tokens output) {
       break;
     }
   }
-  exchange.watch.progressed(Tokens(exchange.answer->attempt_tokens()), clock_.monotonic());
-  if (!exchange.answer->diverged()) return true;
+  exchange.line.watch.progressed(Tokens(exchange.line.answer->attempt_tokens()), clock_.monotonic());
+  if (!exchange.line.answer->diverged()) return true;
   tell_first_token(exchange);
   end_attempt(exchange, answer::Failure::diverged, {});
   return false;
@@ -316,17 +316,17 @@ void VirtualGrid::take(Exchange& exchange, std::string_view text) {
   answer::Delta delta;
   delta.has_choice = true;
   delta.text = text;
-  const answer::Emission emission = exchange.answer->take(delta);
-  if (emission.forward) exchange.text.append(text);
+  const answer::Emission emission = exchange.line.answer->take(delta);
+  if (emission.forward) exchange.line.text.append(text);
   if (!emission.remainder) return;
-  for (const answer::Remainder& part : exchange.answer->remainders()) {
-    exchange.text.append(part.text);
+  for (const answer::Remainder& part : exchange.line.answer->remainders()) {
+    exchange.line.text.append(part.text);
   }
 }
 
 void VirtualGrid::tell_first_token(Exchange& exchange) {
-  if (!exchange.answer->attempt_begun() || std::exchange(exchange.first_token_told, true)) return;
-  tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.attempt});
+  if (!exchange.line.answer->attempt_begun() || std::exchange(exchange.line.first_token_told, true)) return;
+  tell(dispatch::FirstToken{.request = exchange.ref, .attempt = exchange.line.attempt});
 }
 
 void VirtualGrid::let_leave(Exchange& exchange) {
@@ -340,11 +340,11 @@ void VirtualGrid::let_leave(Exchange& exchange) {
 void VirtualGrid::happen(const BatchIsDue& due) {
   Exchange* exchange = find(due.slot, due.job);
   if (exchange == nullptr) return;
-  exchange->batch_pending = false;
+  exchange->line.batch_pending = false;
   if (exchange->told == deltas(*exchange)) return;
   exchange->told = deltas(*exchange);
   tell(dispatch::Progressed{.request = exchange->ref,
-                            .attempt = exchange->attempt,
+                            .attempt = exchange->line.attempt,
                             .output = exchange->told,
                             .left = exchange->left});
 }
@@ -352,18 +352,18 @@ void VirtualGrid::happen(const BatchIsDue& due) {
 void VirtualGrid::happen(const LimitRings& ringing) {
   Exchange* exchange = find(ringing.slot, ringing.job);
   if (exchange == nullptr) return;
-  if (const auto failure = exchange->watch.overdue(clock_.monotonic())) {
+  if (const auto failure = exchange->line.watch.overdue(clock_.monotonic())) {
     return end_attempt(*exchange, *failure, {});
   }
-  at(exchange->watch.due(), ringing);
+  at(exchange->line.watch.due(), ringing);
 }
 
 void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
                               std::optional<Duration> retry_after) {
-  const bool used_any = failure == answer::Failure::none || exchange.answer->attempt_begun();
+  const bool used_any = failure == answer::Failure::none || exchange.line.answer->attempt_begun();
   const dispatch::AttemptEnded ended{
       .request = exchange.ref,
-      .attempt = exchange.attempt,
+      .attempt = exchange.line.attempt,
       .failure = failure,
       .usage = used_any ? used(exchange) : Usage{},
       .billed = billed(exchange),
@@ -371,18 +371,27 @@ void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
       .resumable = exchange.asked.arrived.streamed ? resumable(exchange) : answer::Resumable::no,
       .retry_after = retry_after};
   drop_attempt(exchange);
-  if (exchange.told_again_after) {
-    at(clock_.monotonic() + *exchange.told_again_after,
+  if (exchange.line.told_again_after) {
+    at(clock_.monotonic() + *exchange.line.told_again_after,
        LateNews{.request = ended.request, .attempt = ended.attempt});
   }
   if (exchange.asked.leaves_after && exchange.asked.leaves_after_attempt == ended.attempt) {
     at(clock_.monotonic() + *exchange.asked.leaves_after, ClientLeaves{ended.request});
   }
   tell(ended);
+  // One that was outrun is still to be cancelled.
+  if (exchange.beside && !is_over(exchange.ref, exchange.beside->attempt)) {
+    go_on_with_the_other(exchange);
+  }
+}
+
+void VirtualGrid::go_on_with_the_other(Exchange& exchange) {
+  exchange.line = *std::move(exchange.beside);
+  exchange.beside.reset();
 }
 
 answer::Resumable VirtualGrid::resumable(const Exchange& exchange) {
-  const answer::Resumable how = exchange.answer->resumable();
+  const answer::Resumable how = exchange.line.answer->resumable();
   const bool can_continue =
       how == answer::Resumable::by_continuing || how == answer::Resumable::by_appending;
   return can_continue && !exchange.asked.continuable ? answer::Resumable::by_repeating : how;
@@ -394,22 +403,32 @@ Tokens VirtualGrid::prompt_estimate(const Exchange& exchange) {
 }
 
 Usage VirtualGrid::used(const Exchange& exchange) {
-  if (!exchange.answer || !exchange.answer->attempt_begun()) return {};
-  return exchange.answer->usage(prompt_estimate(exchange));
+  if (!exchange.line.answer || !exchange.line.answer->attempt_begun()) return {};
+  return exchange.line.answer->usage(prompt_estimate(exchange));
 }
 
 Usage VirtualGrid::billed(const Exchange& exchange) {
-  if (!exchange.answer || !exchange.answer->begun()) return {};
-  return exchange.answer->billed(prompt_estimate(exchange));
+  if (!exchange.line.answer || !exchange.line.answer->begun()) return {};
+  return exchange.line.answer->billed(prompt_estimate(exchange));
 }
 
 Tokens VirtualGrid::deltas(const Exchange& exchange) {
-  return Tokens(exchange.answer ? exchange.answer->progress_deltas() : 0);
+  return Tokens(exchange.line.answer ? exchange.line.answer->progress_deltas() : 0);
 }
 
 VirtualGrid::Exchange* VirtualGrid::find(std::uint32_t slot, JobId job) {
   Exchange& exchange = exchanges_[slot];
-  return exchange.open && exchange.job == job ? &exchange : nullptr;
+  if (!exchange.open) return nullptr;
+  const bool is_other = exchange.beside && exchange.beside->job == job;
+  if (!is_other && exchange.line.job != job) return nullptr;
+  const Line& line = is_other ? *exchange.beside : exchange.line;
+  if (exchange.hedged && is_over(exchange.ref, line.attempt)) return nullptr;
+  if (is_other) std::swap(exchange.line, *exchange.beside);
+  return &exchange;
+}
+
+bool VirtualGrid::is_over(dispatch::RequestRef request, std::uint8_t attempt) const {
+  return dispatch_.record(request).attempts[attempt].ended.has_value();
 }
 
 }  // namespace hanse::replay

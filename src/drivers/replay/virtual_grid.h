@@ -138,6 +138,8 @@ struct GridCounts {
   std::uint64_t continued = 0;  // of them, those that took an answer up
   std::uint64_t repeated = 0;
   std::uint64_t rescued = 0;  // requests that were answered whole by such
+  std::uint64_t hedges = 0;   // attempts beside another
+  std::uint64_t hedges_won = 0;
   std::uint64_t turned_away = 0;
   std::uint64_t late_news = 0;
   std::size_t queue_longest = 0;
@@ -196,13 +198,9 @@ class VirtualGrid {
     SiteModel model;
     Duration slower_by = {};  // a round trip to it
   };
-  // A request as the driver keeps it, by slot.
-  struct Exchange {
-    dispatch::RequestRef ref;
-    bool open = false;
-    Asked asked;
-    // The attempt under way; no job: there is none.
-    std::optional<JobId> job;
+  // An attempt, and the answer that it has made or taken up.
+  struct Line {
+    std::optional<JobId> job;  // nothing: it is not under way
     std::uint8_t attempt = 0;
     Place place = 0;
     Duration one_way;  // to the site
@@ -212,15 +210,24 @@ class VirtualGrid {
     Tokens begins_at{0};  // the token of the answer that the attempt began with
     Tokens said{0};       // by the attempt
     bool first_token_told = false;
+    bool batch_pending = false;
     // The answer over all attempts, and its text.
     std::optional<answer::Answer> answer;
     std::string text;
-    std::int32_t continued = 0;  // attempts that went on from it
+  };
+  // A request as the driver keeps it, by slot.
+  struct Exchange {
+    dispatch::RequestRef ref;
+    bool open = false;
+    Asked asked;
+    Line line;                   // of the attempt under way, or the last one
+    std::optional<Line> beside;  // of a second one, until one of both has answered
+    bool hedged = false;         // there has been one
+    std::int32_t continued = 0;  // attempts that went on from an answer
     // Deltas for the client.
     Tokens left{0};
     Tokens released{0};  // may leave
     Tokens told{0};      // to dispatch as progress
-    bool batch_pending = false;
     // Whether all attempts were such that their tokens can be counted exactly.
     bool honest = true;
     std::uint8_t attempts_sent = 0;
@@ -342,12 +349,17 @@ class VirtualGrid {
                    std::optional<Duration> retry_after);
   // Closes the attempt under way; the site learns of it a way later.
   void drop_attempt(Exchange& exchange);
+  void cancel_attempt(const dispatch::CancelAttempt& action);
+  // Whether dispatch has done with the attempt, although it is still to be told so.
+  [[nodiscard]] bool is_over(dispatch::RequestRef request, std::uint8_t attempt) const;
+  static void go_on_with_the_other(Exchange& exchange);
   void emit_reactions(Place place);
   [[nodiscard]] static answer::Resumable resumable(const Exchange& exchange);
   [[nodiscard]] static Tokens prompt_estimate(const Exchange& exchange);
   [[nodiscard]] static Usage used(const Exchange& exchange);
   [[nodiscard]] static Usage billed(const Exchange& exchange);
   [[nodiscard]] static Tokens deltas(const Exchange& exchange);
+  // The exchange that the job is for, turned to its line; null when it is over.
   Exchange* find(std::uint32_t slot, JobId job);
   void record(const dispatch::Event& event, std::uint64_t actions_digest);
   void learn_of_sites(const dispatch::Snapshot& snapshot);

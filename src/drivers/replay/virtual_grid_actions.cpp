@@ -27,12 +27,7 @@ void VirtualGrid::perform(const dispatch::Action& action) {
     // The witness has written it down.
     void operator()(const dispatch::Append&) const {}
     void operator()(const dispatch::OpenAttempt& a) const { grid.open_attempt(a); }
-    void operator()(const dispatch::CancelAttempt& a) const {
-      Exchange& exchange = grid.exchanges_[a.request.slot];
-      if (exchange.ref == a.request && exchange.job && exchange.attempt == a.attempt) {
-        grid.drop_attempt(exchange);
-      }
-    }
+    void operator()(const dispatch::CancelAttempt& a) const { grid.cancel_attempt(a); }
     void operator()(const dispatch::Release& a) const { grid.release(a); }
     void operator()(const dispatch::Finish& a) const {
       grid.end(a.request, {.told = Outcome::Told::whole,
@@ -67,70 +62,81 @@ void VirtualGrid::perform(const dispatch::Action& action) {
 }
 
 void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
+  Exchange& exchange = exchanges_[action.request.slot];
+  // The other of two has answered in this very turn.
+  if (dispatch_.record(action.request).attempts[action.attempt].outrun) return;
   ++counts_.attempts;
+  if (exchange.line.job) {
+    ++counts_.hedges;
+    exchange.hedged = true;
+    exchange.beside = std::move(exchange.line);
+    exchange.line = {};
+  }
   const dispatch::Snapshot& snapshot = dispatch_.snapshot_of(action.request);
   const fleet::Offer& offer = snapshot.fleet.offers[action.offer];
   const std::string& site = snapshot.fleet.sites[offer.site].name;
   const fleet::Link& link = snapshot.fleet.links[offer.site.value()];
 
-  Exchange& exchange = exchanges_[action.request.slot];
   const Asked& asked = exchange.asked;
-  exchange.job = JobId(++jobs_);
-  exchange.attempt = action.attempt;
-  exchange.place = places_.find(site)->second;
-  exchange.one_way = (link.round_trip + sites_[exchange.place].slower_by) / 2;
+  exchange.line.job = JobId(++jobs_);
+  exchange.line.attempt = action.attempt;
+  exchange.line.place = places_.find(site)->second;
+  exchange.line.one_way = (link.round_trip + sites_[exchange.line.place].slower_by) / 2;
   // Engines are asked for a stream, whatever the client wants.
-  exchange.watch =
+  exchange.line.watch =
       dispatch::AttemptWatch(action.limits, dispatch::Reply::streamed, clock_.monotonic());
-  exchange.batch_pending = false;
+  exchange.line.batch_pending = false;
   take_up(exchange, action, offer);
 
   const Tokens most = action.output_limit * asked.arrived.choices * asked.arrived.prompts;
-  ++exchange.attempts_sent;
+  exchange.attempts_sent = static_cast<std::uint8_t>(action.attempt + 1);
   AttemptScript script = director_.script(asked, site, action.attempt);
   if (asked.prompt > snapshot.catalog.context_of(offer.variant)) {
     script.trouble = Trouble::context_exceeded;
   }
   exchange.honest = exchange.honest && script.says_usage && !script.claims;
-  exchange.told_again_after = script.told_again_after;
-  const Job job{.id = *exchange.job,
+  exchange.line.told_again_after = script.told_again_after;
+  const Job job{.id = *exchange.line.job,
                 .profile = offer.profile,
-                .prompt = asked.prompt - asked.cached + exchange.begins_at,
+                .prompt = asked.prompt - asked.cached + exchange.line.begins_at,
                 .cached = asked.cached,
-                .output = std::min(asked.output - exchange.begins_at, most),
+                .output = std::min(asked.output - exchange.line.begins_at, most),
                 .script = script};
-  ways_.emplace(job.id, Way{.slot = action.request.slot, .one_way = exchange.one_way});
-  at(clock_.monotonic() + exchange.one_way + upload(link, asked.arrived.prompt_bytes),
-     JobReachesSite{.place = exchange.place, .job = job});
-  at(exchange.watch.due(), LimitRings{.slot = action.request.slot, .job = job.id});
+  ways_.emplace(job.id, Way{.slot = action.request.slot, .one_way = exchange.line.one_way});
+  at(clock_.monotonic() + exchange.line.one_way + upload(link, asked.arrived.prompt_bytes),
+     JobReachesSite{.place = exchange.line.place, .job = job});
+  at(exchange.line.watch.due(), LimitRings{.slot = action.request.slot, .job = job.id});
 }
 
 void VirtualGrid::take_up(Exchange& exchange, const dispatch::OpenAttempt& action,
                           const fleet::Offer& offer) {
   const Asked& asked = exchange.asked;
   const bool is_stream = asked.arrived.streamed;
-  exchange.said = exchange.begins_at = Tokens(0);
-  exchange.first_token_told = false;
+  exchange.line.said = exchange.line.begins_at = Tokens(0);
+  exchange.line.first_token_told = false;
   // Other weights say it in other words.
-  exchange.voice = asked.deterministic ? static_cast<Voice>(offer.variant.value())
-                                       : static_cast<Voice>(exchange.job->count());
+  exchange.line.voice = asked.deterministic ? static_cast<Voice>(offer.variant.value())
+                                       : static_cast<Voice>(exchange.line.job->count());
   if (action.take_up == answer::TakeUp::anew) {
-    witness_.begins_anew(exchange.ref, is_stream && exchange.answer && exchange.answer->begun());
-    exchange.answer.emplace(asked.dialect, asked.arrived.choices * asked.arrived.prompts,
+    const auto is_begun = [](const Line& line) { return line.answer && line.answer->begun(); };
+    witness_.begins_anew(exchange.ref,
+                         is_stream && (is_begun(exchange.line) ||
+                                       (exchange.beside && is_begun(*exchange.beside))));
+    exchange.line.answer.emplace(asked.dialect, asked.arrived.choices * asked.arrived.prompts,
                             asked.arrived.prompts,
                             is_stream ? answer::Keep::transcript : answer::Keep::nothing);
-    exchange.text.clear();
+    exchange.line.text.clear();
     exchange.left = exchange.released = exchange.told = Tokens(0);
     return;
   }
-  exchange.answer->next_attempt(action.take_up);
+  exchange.line.answer->next_attempt(action.take_up);
   if (action.take_up == answer::TakeUp::repeated) {
     ++counts_.repeated;
     return;
   }
   ++counts_.continued;
   // The engine reads what is there and goes on behind it.
-  exchange.begins_at = tokens_in(exchange.answer->text_so_far());
+  exchange.line.begins_at = tokens_in(exchange.line.answer->text_so_far());
   ++exchange.continued;
   const bool engine_can = asked.dialect == answer::Dialect::completion ||
                           fleet_of(action).sites[offer.site].engine.continues_chat;
@@ -142,17 +148,28 @@ const fleet::Fleet& VirtualGrid::fleet_of(const dispatch::OpenAttempt& action) c
 }
 
 void VirtualGrid::drop_attempt(Exchange& exchange) {
-  HANSE_CHECK(exchange.job.has_value());
-  ways_.erase(*exchange.job);
-  at(clock_.monotonic() + exchange.one_way,
-     GatewayCloses{.place = exchange.place, .job = *exchange.job});
-  exchange.job.reset();
+  HANSE_CHECK(exchange.line.job.has_value());
+  ways_.erase(*exchange.line.job);
+  at(clock_.monotonic() + exchange.line.one_way,
+     GatewayCloses{.place = exchange.line.place, .job = *exchange.line.job});
+  exchange.line.job.reset();
+}
+
+void VirtualGrid::cancel_attempt(const dispatch::CancelAttempt& action) {
+  Exchange& exchange = exchanges_[action.request.slot];
+  if (exchange.ref != action.request) return;
+  if (exchange.beside && exchange.beside->attempt == action.attempt) {
+    std::swap(exchange.line, *exchange.beside);
+  }
+  if (!exchange.line.job || exchange.line.attempt != action.attempt) return;
+  drop_attempt(exchange);
+  if (exchange.beside) go_on_with_the_other(exchange);
 }
 
 void VirtualGrid::release(const dispatch::Release& action) {
   Exchange& exchange = exchanges_[action.request.slot];
   // Also of an attempt that has ended meanwhile: what has come may leave.
-  if (exchange.ref != action.request || !exchange.open || exchange.attempt != action.attempt)
+  if (exchange.ref != action.request || !exchange.open || exchange.line.attempt != action.attempt)
     return;
   exchange.released = action.output;
   let_leave(exchange);
@@ -162,7 +179,7 @@ void VirtualGrid::end(dispatch::RequestRef request, Outcome outcome) {
   Exchange& exchange = exchanges_[request.slot];
   HANSE_CHECK(exchange.open && exchange.ref == request);
   const Tokens changes(exchange.continued);
-  if (const auto fault = fault_in(exchange.text, {.changes_of_voice_max = changes})) {
+  if (const auto fault = fault_in(exchange.line.text, {.changes_of_voice_max = changes})) {
     witness_.complain(fmt::format("a client reads no coherent answer: {}", *fault));
   }
   const dispatch::Record& record = dispatch_.record(request);
@@ -172,6 +189,7 @@ void VirtualGrid::end(dispatch::RequestRef request, Outcome outcome) {
   exchange.open = false;
   free_slots_.push_back(request.slot);
   if (record.end == dispatch::End::answered && rescue_of(record)) ++counts_.rescued;
+  if (hedging_of(record) == dispatch::Hedging::won) ++counts_.hedges_won;
   director_.ended(exchange.asked, outcome, dispatch_, request);
 }
 
@@ -181,7 +199,7 @@ void VirtualGrid::whole_answer_is_right(const Exchange& exchange, const dispatch
   const bool is_exact = exchange.asked.cut == Cut::by_token || exchange.continued == 0;
   const Tokens most = dispatch::most_tokens(record)[TokenKind::output];
   const Tokens expected = std::min(exchange.asked.output, most);
-  const Tokens got = tokens_in(exchange.text);
+  const Tokens got = tokens_in(exchange.line.text);
   if (is_exact ? got == expected : got <= expected) return;
   witness_.complain(
       fmt::format("a client is told that it has the whole answer after {} of {} tokens",
@@ -200,7 +218,7 @@ void VirtualGrid::bill_is_right(const Exchange& exchange, const dispatch::Record
       (outcome.told == Outcome::Told::error_event && exchange.asked.arrived.streamed);
   if (!was_given || !exchange.honest || exchange.asked.cut != Cut::by_token) return;
   const TokenCounts& paid = record.usage.tokens;
-  const Tokens got = tokens_in(exchange.text);
+  const Tokens got = tokens_in(exchange.line.text);
   if (paid[TokenKind::output] != got) {
     witness_.complain(fmt::format("a tenant pays for {} tokens of an answer of {}",
                                   paid[TokenKind::output].count(), got.count()));

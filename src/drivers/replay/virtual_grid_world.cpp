@@ -72,8 +72,10 @@ void VirtualGrid::happen(const TurnEnds&) {
 
 void VirtualGrid::happen(const LateNews& news) {
   const Exchange& exchange = exchanges_[news.request.slot];
+  const auto is_it = [&](const Line& line) { return line.job && line.attempt == news.attempt; };
   const bool under_way =
-      exchange.ref == news.request && exchange.job && exchange.attempt == news.attempt;
+      exchange.ref == news.request &&
+      (is_it(exchange.line) || (exchange.beside && is_it(*exchange.beside)));
   if (under_way) return;
   ++counts_.late_news;
   const std::size_t actions =

@@ -86,12 +86,11 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
     request.deadline =
         now.monotonic + snapshot_->catalog.classes[arrived->latency_class].time_limit;
   } else if (const auto* begun = std::get_if<dispatch::FirstToken>(&event)) {
-    Watched& request = watched(begun->request);
-    const bool is_news = request.open && request.ref == begun->request && request.attempt_open &&
-                         begun->attempt + 1 == request.attempts;
-    if (is_news) {
-      request.answered_by = request.tried.back().variant;
-      sites_.answered(request.site);
+    if (Watched::Open* attempt = under_way(begun->request, begun->attempt)) {
+      Watched& request = watched(begun->request);
+      request.answered_by = request.tried[begun->attempt].variant;
+      attempt->answers = true;
+      sites_.answered(attempt->site);
     }
   } else if (const auto* ended = std::get_if<dispatch::AttemptEnded>(&event)) {
     attempt_ends(*ended, dispatch, now);
@@ -110,15 +109,14 @@ void Witness::event(const dispatch::Event& event, const Dispatch& dispatch, Inst
 
 void Witness::attempt_ends(const dispatch::AttemptEnded& ended, const Dispatch& dispatch,
                            Instant now) {
+  const Watched::Open* attempt = under_way(ended.request, ended.attempt);
+  if (attempt == nullptr) return;
   Watched& request = watched(ended.request);
-  if (!request.open || request.ref != ended.request || !request.attempt_open ||
-      ended.attempt + 1 != request.attempts) {
-    return;
-  }
-  request.attempt_open = false;
-  request.tried.back().failure = ended.failure;
-  const auto site = snapshot_->fleet.sites.find(request.site);
-  sites_.ended({.site = request.site,
+  request.tried[ended.attempt].failure = ended.failure;
+  const std::string name = attempt->site;
+  close(request, ended.attempt);
+  const auto site = snapshot_->fleet.sites.find(name);
+  sites_.ended({.site = name,
                 .number = {.slot = ended.request.slot,
                            .generation = ended.request.generation,
                            .attempt = ended.attempt},
@@ -154,12 +152,13 @@ struct Witness::ActionVisitor {
   void operator()(const dispatch::OpenAttempt& a) const { witness.open_attempt(a, dispatch, now); }
   void operator()(const dispatch::CancelAttempt& a) const {
     if (Watched* request = witness.subject(a.request, "an attempt is cancelled")) {
-      witness.expect(request->attempt_open && a.attempt + 1 == request->attempts, a.request,
-                     "only the attempt under way is cancelled");
-      request->attempt_open = false;
+      const Watched::Open* attempt = witness.under_way(a.request, a.attempt);
+      witness.expect(attempt != nullptr, a.request, "only an attempt under way is cancelled");
+      if (attempt == nullptr) return;
       witness.sites_.cancelled(
-          request->site,
+          attempt->site,
           {.slot = a.request.slot, .generation = a.request.generation, .attempt = a.attempt});
+      witness.close(*request, a.attempt);
     }
   }
   void operator()(const dispatch::Release& a) const { witness.release(a, dispatch); }
@@ -249,7 +248,7 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
                            Instant now) {
   Watched* request = subject(action.request, "an attempt is opened");
   if (request == nullptr) return;
-  expect(!request->attempt_open, action.request, "one attempt follows the other");
+  hedge_is_right(*request, action, dispatch, now);
   // What has been released may be on its way.
   const bool is_begun = request->something_left || request->released > Tokens(0);
   expect(action.take_up != answer::TakeUp::anew || !is_begun, action.request,
@@ -272,17 +271,44 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   request->tried.push_back(
       {.site = action.permit.site(), .variant = snapshot.fleet.offers[action.offer].variant});
   request->attempt_written = false;
-  request->attempt_open = true;
-  request->site = snapshot.fleet.sites[action.permit.site()].name;
+  const std::string& site = snapshot.fleet.sites[action.permit.site()].name;
+  request->under_way.push_back({.attempt = action.attempt, .site = site});
   ++request->attempts;
   const AttemptName name{.slot = action.request.slot,
                          .generation = action.request.generation,
                          .attempt = action.attempt};
-  if (const auto broken = sites_.opened(request->site, name, now.monotonic)) {
+  if (const auto broken = sites_.opened(site, name, now.monotonic)) {
     expect(false, action.request, *broken);
   }
   attempt_is_lawful(action, dispatch, now);
   attempt_is_in_time(action, dispatch, now);
+}
+
+void Witness::hedge_is_right(Watched& request, const dispatch::OpenAttempt& action,
+                             const Dispatch& dispatch, Instant now) {
+  const dispatch::Record& record = dispatch.record(action.request);
+  const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
+  const catalog::LatencyClass& latency_class = snapshot.catalog.classes[record.latency_class];
+  std::int64_t& millionths = hedge_millionths_[latency_class.name];
+  if (action.attempt == 0) millionths += latency_class.hedge_budget_ppm;
+  const bool is_hedge = record.attempts[action.attempt].hedge;
+  expect(is_hedge == !request.under_way.empty(), action.request,
+         "one attempt follows the other, but for a hedge");
+  if (!is_hedge || request.under_way.empty()) return;
+  expect(!std::exchange(request.hedged, true), action.request, "a request has one hedge");
+  expect(request.under_way.size() == 1, action.request, "no more than two attempts are under way");
+  const Watched::Open& late = request.under_way[0];
+  expect(!late.answers && request.released == Tokens(0) && !request.something_left, action.request,
+         "no hedge is made once an answer has begun");
+  const dispatch::AttemptRecord& first = record.attempts[late.attempt];
+  expect(elapsed(first.opened_at.monotonic, now.monotonic) >
+             first.decision.best[0].prediction.first_token,
+         action.request, "a hedge is made when an attempt is late");
+  const auto& sites = snapshot.fleet.sites;
+  expect(sites[first.site].supplier != sites[action.permit.site()].supplier, action.request,
+         "a hedge goes to another failure domain");
+  millionths -= 1'000'000;
+  expect(millionths >= 0, action.request, "hedges keep to the budget of their class");
 }
 
 void Witness::attempt_may_help(const Watched& request, const dispatch::OpenAttempt& action,
@@ -290,10 +316,13 @@ void Witness::attempt_may_help(const Watched& request, const dispatch::OpenAttem
   if (request.tried.empty()) return;
   const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
   const VariantId variant = snapshot.fleet.offers[action.offer].variant;
-  const Watched::Tried& last = request.tried.back();
   const bool is_begun = action.take_up != answer::TakeUp::anew;
-  expect(is_begun || dispatch::row_of(last.failure).elsewhere != dispatch::Elsewhere::no,
-         action.request, "nobody is asked after a failure that everybody would repeat");
+  const bool is_settled = std::ranges::any_of(request.tried, [](const Watched::Tried& tried) {
+    return tried.failure != answer::Failure::none &&
+           dispatch::row_of(tried.failure).elsewhere == dispatch::Elsewhere::no;
+  });
+  expect(is_begun || !is_settled, action.request,
+         "nobody is asked after a failure that everybody would repeat");
   for (const Watched::Tried& tried : request.tried) {
     // A repeat is as long as the first attempt was, which had room.
     if (action.take_up == answer::TakeUp::repeated) break;
@@ -349,8 +378,9 @@ void Witness::attempt_is_in_time(const dispatch::OpenAttempt& action, const Disp
 void Witness::release(const dispatch::Release& action, const Dispatch& dispatch) {
   Watched* request = subject(action.request, "tokens are released");
   if (request == nullptr) return;
-  expect(request->streamed && request->attempt_open && action.attempt + 1 == request->attempts,
-         action.request, "only a stream under way is released");
+  const Watched::Open* attempt = under_way(action.request, action.attempt);
+  expect(request->streamed && attempt != nullptr && attempt->answers, action.request,
+         "only a stream under way is released");
   expect(request->watermarked, action.request, "an attempt has a watermark of its own");
   expect(action.output >= request->released, action.request, "what was released stays released");
   const Tokens most = dispatch::most_tokens(dispatch.record(action.request))[TokenKind::output];
@@ -390,7 +420,7 @@ void Witness::end(RequestRef ref, const dispatch::Action& action, const Dispatch
   const bool broken_off = record.end == End::cut || record.end == End::out_of_time;
   expect(!request->something_left || finished || forgotten || broken_off, ref,
          "a loss in mid-stream is called one");
-  expect(!request->attempt_open, ref, "no attempt goes on after a request's end");
+  expect(request->under_way.empty(), ref, "no attempt goes on after a request's end");
   expect(!books_.is_open(record.number), ref, "the hold ends before the request does");
   expect(request->closed, ref, "an entry closes every request before it ends");
   expect(request->refused == dispatch::refusal_of(record.end), ref,
@@ -417,6 +447,11 @@ void Witness::done(const Dispatch& dispatch) {
     expect(!watched(about_).open || watched(about_).ref != about_, about_,
            "a client that has gone ends its request");
   }
+  if (about_request_ && watched(about_).open && watched(about_).ref == about_) {
+    const auto& under_way = watched(about_).under_way;
+    expect(under_way.size() < 2 || std::ranges::none_of(under_way, &Watched::Open::answers), about_,
+           "when one of two attempts has answered the other is given up");
+  }
   if (books_.position() != dispatch.ledger().position()) {
     complain("dispatch has booked what it told nobody");
   }
@@ -429,9 +464,11 @@ void Witness::attempts_are_counted(const Dispatch& dispatch) {
   const auto& sites = dispatch.snapshot().fleet.sites;
   std::vector<std::int32_t> attempts(sites.size(), 0);
   for (const Watched& request : watched_) {
-    if (!request.open || !request.attempt_open) continue;
+    if (!request.open) continue;
     // A site that a new snapshot has dropped is not looked at any more.
-    if (const auto site = sites.find(request.site)) ++attempts[site->value()];
+    for (const Watched::Open& attempt : request.under_way) {
+      if (const auto site = sites.find(attempt.site)) ++attempts[site->value()];
+    }
   }
   for (std::size_t i = 0; i < attempts.size(); ++i) {
     if (attempts[i] == dispatch.attempts_at(SiteId(i))) continue;
@@ -473,6 +510,17 @@ void Witness::nothing_is_left(const Dispatch& dispatch) {
 }
 
 Witness::Watched& Witness::watched(RequestRef request) { return watched_.at(request.slot); }
+
+Witness::Watched::Open* Witness::under_way(RequestRef ref, std::uint8_t attempt) {
+  Watched& request = watched(ref);
+  if (!request.open || request.ref != ref) return nullptr;
+  const auto found = std::ranges::find(request.under_way, attempt, &Watched::Open::attempt);
+  return found == request.under_way.end() ? nullptr : &*found;
+}
+
+void Witness::close(Watched& request, std::uint8_t attempt) {
+  std::erase_if(request.under_way, [&](const auto& open) { return open.attempt == attempt; });
+}
 
 Witness::Watched* Witness::booked(ledger::RequestNumber number, const Dispatch& dispatch) {
   const auto is_it = [&](const Watched& request) {

@@ -9,6 +9,10 @@
 // * An attempt goes only to a site of its alias that the gate permits at that
 //   instant, one after the other, within the time that is left; to each site
 //   once, and once more only after a failure that may pass.
+// * Where the class asks for hedges there may be two for a while: one hedge a
+//   request, beside one that is later than was foretold, at another supplier's site,
+//   before anything has been released, and within the class's budget. When one
+//   of the two has answered, or the request ends, the other is given up at once.
 // * No site is asked or probed beyond its allowance (SiteWatch). After a failure
 //   that every site would repeat no other is asked, after one of a context that
 //   is too short only longer ones.
@@ -26,6 +30,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,11 +88,11 @@ class Witness {
     dispatch::RequestRef ref;
     bool open = false;
     bool streamed = false;
-    bool attempt_open = false;
     bool attempt_written = false;  // its entry has come, its action not yet
     bool watermarked = false;      // so has a watermark of it
     bool something_left = false;   // for the client
     bool closed = false;           // by its last entry
+    bool hedged = false;
     std::optional<ledger::Refusal> refused;
     std::uint8_t attempts = 0;
     MonotonicTime deadline;
@@ -98,7 +103,12 @@ class Witness {
       answer::Failure failure = answer::Failure::none;
     };
     std::vector<Tried> tried;
-    std::string site;     // of the attempt under way
+    struct Open {
+      std::uint8_t attempt = 0;
+      std::string site;
+      bool answers = false;
+    };
+    std::vector<Open> under_way;
     Tokens may_leave{0};  // over all attempts, by the last watermark
     Tokens released{0};
   };
@@ -113,6 +123,8 @@ class Witness {
                     Instant now);
   void attempt_is_lawful(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
                          Instant now);
+  void hedge_is_right(Watched& request, const dispatch::OpenAttempt& action,
+                      const dispatch::Dispatch& dispatch, Instant now);
   void attempt_may_help(const Watched& request, const dispatch::OpenAttempt& action,
                         const dispatch::Dispatch& dispatch);
   void attempt_is_in_time(const dispatch::OpenAttempt& action, const dispatch::Dispatch& dispatch,
@@ -129,6 +141,9 @@ class Witness {
   void nothing_is_left(const dispatch::Dispatch& dispatch);
 
   Watched& watched(dispatch::RequestRef request);
+  // The attempt, if it is under way.
+  Watched::Open* under_way(dispatch::RequestRef request, std::uint8_t attempt);
+  void close(Watched& request, std::uint8_t attempt);
   // The open request with this number, if the event under way may be about it.
   Watched* booked(ledger::RequestNumber number, const dispatch::Dispatch& dispatch);
   // The request, if it is open and the event under way is about it.
@@ -149,6 +164,8 @@ class Witness {
   bool about_any_ = false;  // of those that wait: a time has come
   bool leaves_ = false;     // its client does
   std::uint64_t events_ = 0;
+  // By latency class: what its requests have earned, less what they have spent.
+  std::map<std::string, std::int64_t, std::less<>> hedge_millionths_;
   std::vector<std::string> complaints_;
 };
 

@@ -29,8 +29,7 @@ const engines::DecoderOptions& decoder_options(answer::Dialect dialect, bool str
 
 }  // namespace
 
-Session::Session(Shard& shard, std::uint32_t slot)
-    : shard_(shard), slot_(slot), watch_timer_(shard.loop(), [this] { watch_ran_out(); }) {}
+Session::Session(Shard& shard, std::uint32_t slot) : shard_(shard), slot_(slot) {}
 
 std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission admission,
                                            answer::Dialect dialect,
@@ -69,34 +68,37 @@ void Session::take_client(http::Exchange& exchange) {
 
 void Session::open(const dispatch::OpenAttempt& action) {
   if (!client_.there()) return;  // the client left in this very turn
-  attempt_ = action.attempt;
-  attempt_open_ = true;
-  connected_ = false;
-  site_ = action.permit.site();
-  upstream_ = admission_.setting->upstreams[site_.value()];
+  // The other of two has answered in this very turn.
+  if (shard_.record(ref()).attempts[action.attempt].ended) return;
+  if (line_->open) line_ = &other_line();
+  line_->attempt = action.attempt;
+  line_->open = true;
+  line_->connected = false;
+  line_->site = action.permit.site();
+  line_->upstream = admission_.setting->upstreams[line_->site.value()];
   output_most_ =
       Tokens(shard_.record(ref()).output_limit.count() * question_.generations * question_.prompts);
-  report_.reset();
-  first_token_told_ = engine_done_ = false;
-  seen_ = 0;
+  line_->report.reset();
+  line_->first_token_told = line_->engine_done = false;
+  line_->seen = 0;
   begin_answer(action.take_up);
-  if (!ask(action)) end_attempt(report_->failure);
+  if (!ask(action)) end_attempt(line_->report->failure);
 }
 
 bool Session::ask(const dispatch::OpenAttempt& action) {
   const fleet::Offer& offer = admission_.setting->snapshot->fleet.offers[action.offer];
-  if (upstream_request_ == nullptr) upstream_request_ = shard_.lend_upstream_request();
-  engines::UpstreamRequest& asked = *upstream_request_;
+  if (line_->upstream_request == nullptr) line_->upstream_request = shard_.lend_upstream_request();
+  engines::UpstreamRequest& asked = *line_->upstream_request;
   engines::Ask ask{.upstream_model = offer.upstream_model, .output_limit = action.output_limit};
-  if (action.take_up == answer::TakeUp::continued) ask.answer_so_far = answer_->text_so_far();
-  const Status written = upstream_->engine.write_request(question_, body_.view(), ask, asked);
+  if (action.take_up == answer::TakeUp::continued) ask.answer_so_far = line_->answer->text_so_far();
+  const Status written = line_->upstream->engine.write_request(question_, body_.view(), ask, asked);
   if (!written) {
     failed(answer::Failure::client_request, {}).client_message = written.error().message;
     return false;
   }
 
   const engines::UpstreamHeaders ours =
-      engines::upstream_headers({.authorization = upstream_->authorization,
+      engines::upstream_headers({.authorization = line_->upstream->authorization,
                                  .traceparent = traceparent(),
                                  .streamed = asked.streamed});
   std::array<http::HeaderLine, engines::UpstreamHeaders::kMax> lines;
@@ -104,74 +106,73 @@ bool Session::ask(const dispatch::OpenAttempt& action) {
     return http::HeaderLine{h.name, h.value};
   });
   // The watch judges all phases; the call knows best what a connection died of.
-  watch_ = dispatch::AttemptWatch(
+  line_->watch = dispatch::AttemptWatch(
       action.limits, asked.streamed ? dispatch::Reply::streamed : dispatch::Reply::whole,
       shard_.loop().now().monotonic);
-  call_.start(upstream_->pool,
+  line_->call.start(line_->upstream->pool,
               {.method = "POST",
-               .target = upstream_->target(asked.path),
+               .target = line_->upstream->target(asked.path),
                .headers = http::HeaderLines(lines.data(), ours.count),
                .body = asked.pieces()},
               {.connect = action.limits.connect,
                .head = kForever,
                .between_bytes = kForever,
                .whole = action.limits.whole},
-              *this);
-  if (call_.active()) keep_watch();
+              *line_);
+  if (line_->call.active()) keep_watch();
   return true;
 }
 
-void Session::keep_watch() { watch_timer_.arm(watch_.due()); }
+void Session::keep_watch() { line_->watch_timer.arm(line_->watch.due()); }
 
 void Session::begin_answer(answer::TakeUp take_up) {
-  decoder_.emplace(upstream_->engine, decoder_options(question_.dialect, question_.stream));
-  if (take_up != answer::TakeUp::anew) return answer_->next_attempt(take_up);
+  line_->decoder.emplace(line_->upstream->engine, decoder_options(question_.dialect, question_.stream));
+  if (take_up != answer::TakeUp::anew) return line_->answer->next_attempt(take_up);
 
   const dispatch::Snapshot& snapshot = *admission_.setting->snapshot;
   const TenantId tenant = snapshot.tenants.keys[admission_.key].tenant;
   const bool may_be_rescued =
       question_.stream && snapshot.tenants.tenants[tenant].rescue != limits::Rescue::never;
-  answer_.emplace(question_, may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
+  line_->answer.emplace(question_, may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
   released_ = reported_ = left_ = Tokens(0);
-  out_.clear();
+  line_->out.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
                                     .request_id = request_id(),
                                     .alias = question_.model,
                                     .created_unix_seconds = created_unix_seconds_};
   if (question_.stream) {
-    shape_.emplace<api::StreamWriter>(identity);
+    line_->shape.emplace<api::StreamWriter>(identity);
   } else {
-    shape_.emplace<api::WholeAssembler>(question_.dialect);
+    line_->shape.emplace<api::WholeAssembler>(question_.dialect);
   }
 }
 
 answer::FailureReport& Session::failed(answer::Failure failure, std::string_view why) {
-  report_ = std::make_unique<answer::FailureReport>();
-  report_->failure = failure;
-  report_->site_message = why;
-  return *report_;
+  line_->report = std::make_unique<answer::FailureReport>();
+  line_->report->failure = failure;
+  line_->report->site_message = why;
+  return *line_->report;
 }
 
 void Session::borrow_text() {
-  if (out_.empty()) out_.swap(shard_.spare_text());
+  if (line_->out.empty()) line_->out.swap(shard_.spare_text());
 }
 
 void Session::give_text_back() {
   constexpr std::size_t kSpareMax = 65'536;  // one long answer must not keep it for ever
-  if (!out_.empty()) return;
+  if (!line_->out.empty()) return;
   std::string& spare = shard_.spare_text();
-  if (out_.capacity() > spare.capacity() && out_.capacity() <= kSpareMax) out_.swap(spare);
-  std::string().swap(out_);  // assigning an empty one would keep the memory
+  if (line_->out.capacity() > spare.capacity() && line_->out.capacity() <= kSpareMax) line_->out.swap(spare);
+  std::string().swap(line_->out);  // assigning an empty one would keep the memory
 }
 
-void Session::cancel_attempt() {
-  call_.cancel();
-  watch_timer_.cancel();
-  attempt_open_ = false;
+void Session::cancel_attempt(std::uint8_t attempt) {
+  if (first_.attempt == attempt) first_.cancel();
+  if (second_ != nullptr && second_->attempt == attempt) second_->cancel();
 }
 
 void Session::release(const dispatch::Release& action) {
-  if (action.attempt != attempt_) return;
+  if (action.attempt != line_->attempt) return;
   released_ = action.output;
   push_out();
   give_text_back();
@@ -182,15 +183,15 @@ void Session::finish() {
   if (client_.there()) {
     borrow_text();
     if (question_.stream) {
-      answer_->for_each_owed_finish([&](std::uint32_t choice) {
-        writer().write_owed_finish(choice, answer_->owed_finish(), out_);
+      line_->answer->for_each_owed_finish([&](std::uint32_t choice) {
+        writer().write_owed_finish(choice, line_->answer->owed_finish(), line_->out);
       });
       if (question_.include_usage) {
-        writer().write_usage(shard_.record(ref()).usage, accounting(), out_);
+        writer().write_usage(shard_.record(ref()).usage, accounting(), line_->out);
       }
-      writer().write_done(out_);
+      writer().write_done(line_->out);
       if (!client_.begun()) begin_stream();
-      client_.finish(out_);
+      client_.finish(line_->out);
     } else {
       reply_whole();
     }
@@ -204,15 +205,15 @@ void Session::reply_whole() {
                                     .request_id = request_id(),
                                     .alias = question_.model,
                                     .created_unix_seconds = created_unix_seconds_};
-  out_.clear();
+  line_->out.clear();
   const Usage& usage = shard_.record(ref()).usage;
-  if (const answer::Delta* whole = decoder_->whole_reply()) {
-    api::write_whole_reply(*whole, identity, usage, accounting(), out_);
+  if (const answer::Delta* whole = line_->decoder->whole_reply()) {
+    api::write_whole_reply(*whole, identity, usage, accounting(), line_->out);
   } else {
-    assembler().write(identity, usage, accounting(), out_, answer_->owed_finish());
+    assembler().write(identity, usage, accounting(), line_->out, line_->answer->owed_finish());
   }
   ReplyHeaders headers(*this, "application/json");
-  client_.reply(200, headers.lines(), out_);
+  client_.reply(200, headers.lines(), line_->out);
 }
 
 void Session::refuse(const dispatch::Refuse& action) {
@@ -225,8 +226,8 @@ void Session::refuse(const dispatch::Refuse& action) {
 void Session::reply_with(const api::Problem& told) {
   if (!client_.begun()) return client_.refuse(told);
   // What came before the break has been paid for and goes out first.
-  writer().write_error(told, out_);
-  client_.finish_with_error(out_);
+  writer().write_error(told, line_->out);
+  client_.finish_with_error(line_->out);
 }
 
 void Session::forget() {
@@ -247,7 +248,8 @@ void Session::stop(api::ProblemKind kind, std::string_view why) {
 }
 
 void Session::drop() {
-  call_.cancel();
+  first_.cancel();
+  if (second_ != nullptr) second_->cancel();
   in_dispatch_ = false;
   reset();
 }
@@ -257,10 +259,10 @@ void Session::drop() {
 void Session::on_drained(http::Exchange&) { go_on(); }
 
 void Session::go_on() {
-  if (!call_.active() || !call_.paused()) return;
-  watch_.resumed(shard_.loop().now().monotonic);
+  if (!line_->call.active() || !line_->call.paused()) return;
+  line_->watch.resumed(shard_.loop().now().monotonic);
   keep_watch();
-  call_.resume();
+  line_->call.resume();
 }
 
 void Session::on_client_gone(http::Exchange&) {
@@ -276,7 +278,7 @@ void Session::tell_client_gone() {
   shard_.tell(dispatch::ClientGone{.request = ref(),
                                    .usage = usage_so_far(),
                                    .billed = billed_so_far(),
-                                   .paused = call_.paused_for()});
+                                   .paused = line_->call.paused_for()});
 }
 
 }  // namespace hanse::serve

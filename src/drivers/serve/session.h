@@ -1,6 +1,7 @@
 // src/drivers/serve/session.h
 // One client's request on its way: the exchange with the client on one side,
-// the call to a site on the other, and between them the answer.
+// the call to a site on the other (two, while a hedge is under way), and between
+// them the answer.
 //
 // Dispatch decides; a session does what it is told and reports what it sees.
 // Bytes of a stream go from the site's socket to the client's without passing
@@ -51,7 +52,7 @@ struct Admission {
   KeptAnswer* kept = nullptr;      // of a request with an Idempotency-Key
 };
 
-class Session final : public http::ExchangeObserver, public http::CallObserver, public AnswerMaker {
+class Session final : public http::ExchangeObserver, public AnswerMaker {
  public:
   Session(Shard& shard, std::uint32_t slot);
 
@@ -64,7 +65,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver, 
 
   // --- What dispatch says. ---
   void open(const dispatch::OpenAttempt& action);
-  void cancel_attempt();
+  void cancel_attempt(std::uint8_t attempt);
   void release(const dispatch::Release& action);
   void finish();
   void refuse(const dispatch::Refuse& action);
@@ -76,31 +77,78 @@ class Session final : public http::ExchangeObserver, public http::CallObserver, 
 
   [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
   [[nodiscard]] bool has_client() const { return client_.there(); }
-  [[nodiscard]] bool busy() const { return client_.there() || call_.active() || in_dispatch_; }
+  [[nodiscard]] bool busy() const { return client_.there() || is_calling() || in_dispatch_; }
   [[nodiscard]] const dispatch::RecordExtras& extras() const { return admission_.extras; }
   [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return admission_.setting; }
 
-  // --- What the sockets say. ---
+  // --- What the client's socket says. ---
   void on_drained(http::Exchange& exchange) override;
   void on_client_gone(http::Exchange& exchange) override;
   void go_on() override;
   void nobody_listens() override;
-  void on_connected(const http::Connected& connected) override;
-  void on_request_done() override;
-  void on_head(const http::ResponseHead& head) override;
-  void on_data(std::string_view bytes) override;
-  void on_complete() override;
-  void on_failure(const http::CallFailure& failure) override;
 
  private:
+  // An attempt's call to its site, and the answer that it makes or takes up.
+  // What its socket and its timer say goes to the session, turned to this line.
+  struct Line final : http::CallObserver {
+    explicit Line(Session& session);
+
+    void on_connected(const http::Connected& connected) override;
+    void on_request_done() override;
+    void on_head(const http::ResponseHead& head) override;
+    void on_data(std::string_view bytes) override;
+    void on_complete() override;
+    void on_failure(const http::CallFailure& failure) override;
+    void watch_ran_out();
+    void cancel();
+    // As it is between two requests. Requires: the call is over.
+    void reset();
+
+    Session& session;
+    std::uint8_t attempt = 0;
+    bool open = false;
+    bool connected = false;  // the attempt's call has been, at least once
+    bool first_token_told = false;
+    bool engine_done = false;
+    SiteId site;
+    std::shared_ptr<Upstream> upstream;
+    dispatch::AttemptWatch watch;
+    std::unique_ptr<engines::UpstreamRequest> upstream_request;  // until it has been sent
+    http::Call call;
+    http::Timer watch_timer;
+    std::optional<engines::ResponseDecoder> decoder;
+    std::unique_ptr<answer::FailureReport> report;  // null while all is well
+
+    // The answer so far.
+    std::optional<answer::Answer> answer;
+    std::variant<std::monostate, api::StreamWriter, api::WholeAssembler> shape;
+    // For the client, not handed over yet. Mostly there is nothing, and then its
+    // memory is the shard's: thousands of streams do not each need some.
+    std::string out;
+    std::int64_t seen = 0;  // deltas of the attempt that have come
+  };
+
+  // From here on all is about this line's attempt. False when dispatch has done
+  // with that: the other of two was first, or the request has ended.
+  [[nodiscard]] bool turns_to(Line& line);
+  // The line for a second attempt, made when a request needs one.
+  [[nodiscard]] Line& other_line();
+  [[nodiscard]] bool is_calling() const {
+    return first_.call.active() || (second_ != nullptr && second_->call.active());
+  }
+  void on_connected(const http::Connected& connected);
+  void on_head(const http::ResponseHead& head);
+  void on_data(std::string_view bytes);
+  void on_complete();
+  void on_failure(const http::CallFailure& failure);
   void begin_answer(answer::TakeUp take_up);
   // Sends the attempt's request. False when its engine cannot be asked that; then
   // report_ says why.
   [[nodiscard]] bool ask(const dispatch::OpenAttempt& action);
   // Requires: the client asked for a stream.
-  [[nodiscard]] api::StreamWriter& writer() { return std::get<api::StreamWriter>(shape_); }
+  [[nodiscard]] api::StreamWriter& writer() { return std::get<api::StreamWriter>(line_->shape); }
   // Requires: it did not.
-  [[nodiscard]] api::WholeAssembler& assembler() { return std::get<api::WholeAssembler>(shape_); }
+  [[nodiscard]] api::WholeAssembler& assembler() { return std::get<api::WholeAssembler>(line_->shape); }
   void borrow_text();
   void give_text_back();
   answer::FailureReport& failed(answer::Failure failure, std::string_view why);
@@ -136,7 +184,7 @@ class Session final : public http::ExchangeObserver, public http::CallObserver, 
   [[nodiscard]] Usage billed_so_far() const;
   [[nodiscard]] Tokens prompt_estimate() const;
   [[nodiscard]] answer::Resumable resumable() const;
-  [[nodiscard]] Tokens deltas() const { return Tokens(answer_ ? answer_->progress_deltas() : 0); }
+  [[nodiscard]] Tokens deltas() const { return Tokens(line_->answer ? line_->answer->progress_deltas() : 0); }
   void keep_watch();
   [[nodiscard]] api::Accounting accounting() const;
   [[nodiscard]] api::Problem problem(const dispatch::Refuse& action) const;
@@ -172,33 +220,17 @@ class Session final : public http::ExchangeObserver, public http::CallObserver, 
   std::array<char, ledger::kRequestIdChars> request_id_{};  // once dispatch knows it
   std::int64_t created_unix_seconds_ = 0;
 
-  // The attempt under way.
-  std::uint8_t attempt_ = 0;
-  bool attempt_open_ = false;
-  bool connected_ = false;  // the attempt's call has been, at least once
-  SiteId site_;
-  std::shared_ptr<Upstream> upstream_;
-  dispatch::AttemptWatch watch_;
-  Tokens output_most_{0};                                       // of all choices together
-  std::unique_ptr<engines::UpstreamRequest> upstream_request_;  // until it has been sent
-  http::Call call_;
-  http::Timer watch_timer_;
-  std::optional<engines::ResponseDecoder> decoder_;
-  std::unique_ptr<answer::FailureReport> report_;  // null while all is well
+  // The sites' side. A second line is only there while a request that has had a
+  // hedge needs it.
+  Line first_{*this};
+  std::unique_ptr<Line> second_;
+  Line* line_ = &first_;   // of the attempt that all is about, or was
+  Tokens output_most_{0};  // of all choices together
 
-  // The answer so far.
-  std::optional<answer::Answer> answer_;
-  std::variant<std::monostate, api::StreamWriter, api::WholeAssembler> shape_;
-  // For the client, not handed over yet. Mostly there is nothing, and then its
-  // memory is the shard's: thousands of streams do not each need some.
-  std::string out_;
-  // Deltas of it for the client, over all attempts.
-  Tokens released_{0};     // may leave
-  Tokens reported_{0};     // dispatch knows of
-  Tokens left_{0};         // have been sent
-  std::int64_t seen_ = 0;  // deltas of the attempt that have come
-  bool first_token_told_ = false;
-  bool engine_done_ = false;
+  // Deltas of the answer for the client, over all attempts.
+  Tokens released_{0};  // may leave
+  Tokens reported_{0};  // dispatch knows of
+  Tokens left_{0};      // have been sent
 };
 
 }  // namespace hanse::serve

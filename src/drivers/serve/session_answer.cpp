@@ -35,43 +35,41 @@ void Session::on_head(const http::ResponseHead& head) {
   const auto field = [&](std::string_view name) {
     return head.headers().find(name).value_or(std::string_view());
   };
-  watch_.answers(shard_.loop().now().monotonic);
-  decoder_->begin({.status = head.status(),
+  line_->watch.answers(shard_.loop().now().monotonic);
+  line_->decoder->begin({.status = head.status(),
                    .content_type = field("content-type"),
                    .retry_after = field("retry-after"),
                    .now = shard_.loop().now().wall});
 }
 
 void Session::on_connected(const http::Connected&) {
-  watch_.connected(shard_.loop().now().monotonic);
-  if (std::exchange(connected_, true)) shard_.metrics().observe_sent_again();
+  line_->watch.connected(shard_.loop().now().monotonic);
+  if (std::exchange(line_->connected, true)) shard_.metrics().observe_sent_again();
 }
 
-void Session::on_request_done() { shard_.take_back(std::move(upstream_request_)); }
-
 void Session::on_data(std::string_view bytes) {
-  if (engine_done_) return;
-  decoder_->feed(bytes);
+  if (line_->engine_done) return;
+  line_->decoder->feed(bytes);
   take_deltas();
 }
 
 void Session::on_complete() {
-  if (engine_done_) return attempt_over(engines::Step::done);
-  decoder_->feed_end(engines::BodyEnd::clean);
+  if (line_->engine_done) return attempt_over(engines::Step::done);
+  line_->decoder->feed_end(engines::BodyEnd::clean);
   take_deltas();
 }
 
 void Session::on_failure(const http::CallFailure& failure) {
-  if (engine_done_) return attempt_over(engines::Step::done);
+  if (line_->engine_done) return attempt_over(engines::Step::done);
   // A body that was cut may still have held a whole answer.
   if (failure.phase == http::CallPhase::body &&
       failure.trouble == http::CallTrouble::closed_early) {
-    decoder_->feed_end(engines::BodyEnd::cut);
+    line_->decoder->feed_end(engines::BodyEnd::cut);
     return take_deltas();
   }
-  if (answer_->complete()) return end_attempt(answer::Failure::none);
+  if (line_->answer->complete()) return end_attempt(answer::Failure::none);
   failed(failure_of(failure), failure.message);
-  end_attempt(report_->failure);
+  end_attempt(line_->report->failure);
 }
 
 void Session::take_deltas() {
@@ -83,24 +81,24 @@ void Session::take_deltas() {
 void Session::take_input() {
   answer::Delta delta;
   for (;;) {
-    const engines::Step step = decoder_->next(delta);
+    const engines::Step step = line_->decoder->next(delta);
     if (step == engines::Step::more) break;
-    if (step == engines::Step::done && call_.active()) return wait_for_end();
+    if (step == engines::Step::done && line_->call.active()) return wait_for_end();
     if (step != engines::Step::delta) return attempt_over(step);
-    if (!answer_->attempt_begun() && is_of_another_model(delta)) {
+    if (!line_->answer->attempt_begun() && is_of_another_model(delta)) {
       failed(answer::Failure::bad_answer, "it names another model than it should");
       return end_attempt(answer::Failure::bad_answer);
     }
     take(delta);
-    if (answer_->diverged()) {
+    if (line_->answer->diverged()) {
       failed(answer::Failure::diverged, "the repeat is another answer than the client has begun");
       return end_attempt(answer::Failure::diverged);
     }
-    if (answer_->contradicts_itself()) {
+    if (line_->answer->contradicts_itself()) {
       failed(answer::Failure::bad_answer, "it finishes for tool calls that it has not made");
       return end_attempt(answer::Failure::bad_answer);
     }
-    if (answer_->exceeds(output_most_)) return stop_at_limit();
+    if (line_->answer->exceeds(output_most_)) return stop_at_limit();
     if (!question_.stream && assembler().bytes() > kWholeAnswerBytesMax) {
       failed(answer::Failure::oversize, "the answer is longer than any that is put together here");
       return end_attempt(answer::Failure::oversize);
@@ -112,21 +110,21 @@ void Session::take_input() {
 void Session::wait_for_end() {
   // The engine has said that it is done. The end of the body is most often in
   // the same read; taking it leaves the connection fit for the next request.
-  if (engine_done_) return;
-  engine_done_ = true;
+  if (line_->engine_done) return;
+  line_->engine_done = true;
   on_progress();
-  watch_timer_.arm_in(kEndOfBody);
+  line_->watch_timer.arm_in(kEndOfBody);
 }
 
 // What a site makes past the limit that it was given is past the hold, too:
 // nobody pays for it but us.
 void Session::stop_at_limit() {
-  answer_->end_at_limit();
+  line_->answer->end_at_limit();
   end_attempt(answer::Failure::none);
 }
 
 bool Session::is_of_another_model(const answer::Delta& delta) const {
-  const OfferId offer = shard_.record(ref()).attempts.back().decision.chosen;
+  const OfferId offer = shard_.record(ref()).attempts[line_->attempt].decision.chosen;
   const std::string& expected = admission_.setting->snapshot->fleet.offers[offer].reply_model;
   if (expected.empty() || !delta.has_model) return false;
   std::string named;
@@ -138,67 +136,67 @@ bool Session::is_of_another_model(const answer::Delta& delta) const {
 }
 
 void Session::take(const answer::Delta& delta) {
-  const answer::Emission emission = answer_->take(delta);
+  const answer::Emission emission = line_->answer->take(delta);
   if (emission.remainder) {
-    writer().write_remainders(delta, answer_->remainders(), out_);
+    writer().write_remainders(delta, line_->answer->remainders(), line_->out);
   } else if (question_.stream) {
-    writer().write(delta, emission, out_);
-  } else if (emission.forward && decoder_->whole_reply() == nullptr) {
+    writer().write(delta, emission, line_->out);
+  } else if (emission.forward && line_->decoder->whole_reply() == nullptr) {
     assembler().add(delta);
   }
 }
 
 void Session::on_progress() {
   // Comments and empty deltas are no progress and do not put the watch off.
-  if (answer_->attempt_deltas() > seen_) {
-    seen_ = answer_->attempt_deltas();
-    watch_.progressed(Tokens(answer_->attempt_tokens()), shard_.loop().now().monotonic);
+  if (line_->answer->attempt_deltas() > line_->seen) {
+    line_->seen = line_->answer->attempt_deltas();
+    line_->watch.progressed(Tokens(line_->answer->attempt_tokens()), shard_.loop().now().monotonic);
     keep_watch();
   }
-  if (!first_token_told_ && answer_->attempt_begun()) {
-    first_token_told_ = true;
-    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
+  if (!line_->first_token_told && line_->answer->attempt_begun()) {
+    line_->first_token_told = true;
+    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = line_->attempt});
   }
-  if (first_token_told_ && deltas() >= reported_ + kReportEvery) {
+  if (line_->first_token_told && deltas() >= reported_ + kReportEvery) {
     reported_ = deltas();
     shard_.tell(dispatch::Progressed{
-        .request = ref(), .attempt = attempt_, .output = reported_, .left = left_});
+        .request = ref(), .attempt = line_->attempt, .output = reported_, .left = left_});
   }
   push_out();
 }
 
 void Session::push_out() {
-  if (!question_.stream || out_.empty()) return;
-  if (!client_.there()) return out_.clear();  // the client has left
+  if (!question_.stream || line_->out.empty()) return;
+  if (!client_.there()) return line_->out.clear();  // the client has left
   if (deltas() > released_) return;
-  if (!client_.begun() && !first_token_told_) return;
+  if (!client_.begun() && !line_->first_token_told) return;
   if (!client_.begun()) begin_stream();
-  const bool goes_on = client_.write(out_);
+  const bool goes_on = client_.write(line_->out);
   // What is only kept has not left: a crash would lose it.
   if (client_.listens()) left_ = deltas();
-  out_.clear();
-  if (goes_on || !call_.active()) return;
-  call_.pause();
-  watch_.paused(shard_.loop().now().monotonic);
+  line_->out.clear();
+  if (goes_on || !line_->call.active()) return;
+  line_->call.pause();
+  line_->watch.paused(shard_.loop().now().monotonic);
 }
 
 void Session::attempt_over(engines::Step step) {
-  if (step == engines::Step::done) answer_->engine_done();
-  if (step == engines::Step::ended && decoder_->whole_reply() != nullptr) answer_->engine_done();
-  if (answer_->complete()) return end_attempt(answer::Failure::none);
+  if (step == engines::Step::done) line_->answer->engine_done();
+  if (step == engines::Step::ended && line_->decoder->whole_reply() != nullptr) line_->answer->engine_done();
+  if (line_->answer->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
-    report_ = std::make_unique<answer::FailureReport>(decoder_->failure());
-    if (!report_->client_message.empty()) api::make_fit_for_client(*report_, secrets());
+    line_->report = std::make_unique<answer::FailureReport>(line_->decoder->failure());
+    if (!line_->report->client_message.empty()) api::make_fit_for_client(*line_->report, secrets());
   } else {
     failed(answer::Failure::reset, "the answer ended without a finish");
   }
-  end_attempt(report_->failure);
+  end_attempt(line_->report->failure);
 }
 
 void Session::watch_ran_out() {
-  if (!attempt_open_) return;
-  if (engine_done_) return attempt_over(engines::Step::done);
-  const auto failure = watch_.overdue(shard_.loop().now().monotonic);
+  if (!line_->open) return;
+  if (line_->engine_done) return attempt_over(engines::Step::done);
+  const auto failure = line_->watch.overdue(shard_.loop().now().monotonic);
   if (!failure) return keep_watch();
   failed(*failure, why_overdue(*failure));
   end_attempt(*failure);
@@ -207,37 +205,37 @@ void Session::watch_ran_out() {
 // An answer that broke behind its last permitted token is whole: there is nothing
 // to go on with. Of engines that are known for it, a delta is a token at least.
 bool Session::met_its_limit() const {
-  return question_.stream && upstream_->engine.capabilities().continues_chat &&
-         answer_->resumable() >= answer::Resumable::by_continuing &&
-         answer_->progress_deltas() >= output_most_.count();
+  return question_.stream && line_->upstream->engine.capabilities().continues_chat &&
+         line_->answer->resumable() >= answer::Resumable::by_continuing &&
+         line_->answer->progress_deltas() >= output_most_.count();
 }
 
 void Session::end_attempt(answer::Failure failure) {
   if (failure != answer::Failure::none && met_its_limit()) {
-    answer_->end_at_limit();
+    line_->answer->end_at_limit();
     failure = answer::Failure::none;
   }
-  attempt_open_ = false;
-  watch_timer_.cancel();
+  line_->open = false;
+  line_->watch_timer.cancel();
   // A stream that is complete frees its engine at once, whatever it still has
   // to say; a call that has ended is not touched.
-  call_.cancel();
-  if (failure == answer::Failure::none && !first_token_told_) {
-    first_token_told_ = true;
-    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = attempt_});
+  line_->call.cancel();
+  if (failure == answer::Failure::none && !line_->first_token_told) {
+    line_->first_token_told = true;
+    shard_.tell(dispatch::FirstToken{.request = ref(), .attempt = line_->attempt});
   }
-  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, *report_);
-  const bool used = failure == answer::Failure::none || answer_->attempt_begun();
+  if (failure != answer::Failure::none) shard_.log_failed_attempt(*this, site().name, *line_->report);
+  const bool used = failure == answer::Failure::none || line_->answer->attempt_begun();
   shard_.tell(dispatch::AttemptEnded{.request = ref(),
-                                     .attempt = attempt_,
+                                     .attempt = line_->attempt,
                                      .failure = failure,
                                      .usage = used ? usage_so_far() : Usage{},
                                      .billed = billed_so_far(),
                                      .output = deltas(),
                                      .resumable = resumable(),
-                                     .paused = call_.paused_for(),
-                                     .retry_after = report_ ? report_->retry_after : std::nullopt});
-  shard_.trace().attempt_ended(shard_.record(ref()), attempt_, *admission_.setting->snapshot);
+                                     .paused = line_->call.paused_for(),
+                                     .retry_after = line_->report ? line_->report->retry_after : std::nullopt});
+  shard_.trace().attempt_ended(shard_.record(ref()), line_->attempt, *admission_.setting->snapshot);
 }
 
 }  // namespace hanse::serve

@@ -23,16 +23,16 @@ Tokens Session::prompt_estimate() const {
 }
 
 Usage Session::usage_so_far() const {
-  return answer_ ? answer_->usage(prompt_estimate()) : Usage{};
+  return line_->answer ? line_->answer->usage(prompt_estimate()) : Usage{};
 }
 
 Usage Session::billed_so_far() const {
-  return answer_ && answer_->begun() ? answer_->billed(prompt_estimate()) : Usage{};
+  return line_->answer && line_->answer->begun() ? line_->answer->billed(prompt_estimate()) : Usage{};
 }
 
 answer::Resumable Session::resumable() const {
-  if (!question_.stream || !answer_) return answer::Resumable::no;
-  const answer::Resumable how = answer_->resumable();
+  if (!question_.stream || !line_->answer) return answer::Resumable::no;
+  const answer::Resumable how = line_->answer->resumable();
   const bool by_itself = how == answer::Resumable::no || how == answer::Resumable::by_repeating;
   // A look into the body, which only an answer that broke is worth.
   if (by_itself || engines::may_be_continued(question_, body_.view())) return how;
@@ -51,16 +51,16 @@ api::Accounting Session::accounting() const {
 }
 
 api::SiteSecrets Session::secrets() const {
-  const OfferId offer = shard_.record(ref()).attempts.back().decision.chosen;
-  const std::string_view sent = upstream_->authorization;
+  const OfferId offer = shard_.record(ref()).attempts[line_->attempt].decision.chosen;
+  const std::string_view sent = line_->upstream->authorization;
   return {.upstream_model = admission_.setting->snapshot->fleet.offers[offer].upstream_model,
           .alias = question_.model,
-          .host = upstream_->url.origin.host,
+          .host = line_->upstream->url.origin.host,
           .credential = sent.substr(std::min(sent.find(' ') + 1, sent.size()))};
 }
 
 const fleet::Site& Session::site() const {
-  return admission_.setting->snapshot->fleet.sites[site_];
+  return admission_.setting->snapshot->fleet.sites[line_->site];
 }
 
 api::Problem Session::problem(const dispatch::Refuse& action) const {
@@ -69,7 +69,7 @@ api::Problem Session::problem(const dispatch::Refuse& action) const {
   // Only a refusal by law pays for the reasons.
   api::Problem told = record.end == dispatch::End::refused_by_law
                           ? api::refused_by_gate(refusals_of(shard_.explain(ref()), snapshot))
-                          : problem_of(record, action, report_.get(), snapshot);
+                          : problem_of(record, action, line_->report.get(), snapshot);
   mark(told);
   return told;
 }
@@ -80,7 +80,7 @@ void Session::mark(api::Problem& told) const {
   told.traceparent = traceparent();
   told.attempts = static_cast<std::int32_t>(record.attempts.size());
   if (!record.attempts.empty()) {
-    told.site = admission_.setting->snapshot->fleet.sites[record.attempts.back().site].name;
+    told.site = admission_.setting->snapshot->fleet.sites[record.attempts[line_->attempt].site].name;
   }
 }
 
@@ -94,19 +94,16 @@ Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view con
 }
 
 void Session::reset() {
-  HANSE_CHECK(!call_.active());
+  HANSE_CHECK(!is_calling());
   client_.let_go();
-  watch_timer_.cancel();
-  attempt_open_ = false;
-  upstream_.reset();
-  decoder_.reset();
-  answer_.reset();
-  shape_.emplace<std::monostate>();
-  shard_.take_back(std::move(upstream_request_));
+  if (second_ != nullptr) {
+    second_->reset();
+    second_.reset();
+  }
+  line_ = &first_;
+  line_->reset();
   body_.release();
   admission_.setting.reset();
-  report_.reset();
-  out_.clear();
   give_text_back();
   shard_.give_back(slot_);
 }

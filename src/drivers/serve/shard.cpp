@@ -261,7 +261,7 @@ void Shard::disk_stands() {
   for (const dispatch::Action& action : waiting_) {
     const auto* cancel = std::get_if<dispatch::CancelAttempt>(&action);
     Session* session = cancel != nullptr ? find(cancel->request) : nullptr;
-    if (session != nullptr && !session->has_client()) session->cancel_attempt();
+    if (session != nullptr && !session->has_client()) session->cancel_attempt(cancel->attempt);
   }
   if (!patience_.armed()) patience_.arm_in(Books::kStandsMax);
 }
@@ -345,7 +345,7 @@ void Shard::perform(const dispatch::Action& action) {
     }
     void operator()(const dispatch::CancelAttempt& a) const {
       shard.trace_cancelling(a.request, a.attempt);
-      shard.find(a.request)->cancel_attempt();
+      shard.find(a.request)->cancel_attempt(a.attempt);
     }
     void operator()(const dispatch::Release& a) const {
       // The request may have ended in this very turn.

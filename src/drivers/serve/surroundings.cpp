@@ -18,11 +18,12 @@ config::Surroundings surroundings() {
   around.strategies = placement::strategy_names();
   around.engine_kinds.clear();
   around.continuing_kinds.clear();
+  around.streaming_kinds.clear();
   for (const std::string_view kind : engines::engine_kinds()) {
     around.engine_kinds.emplace_back(kind);
-    if (engines::find_engine(kind)->capabilities().continues_chat) {
-      around.continuing_kinds.emplace_back(kind);
-    }
+    const engines::Capabilities& can = engines::find_engine(kind)->capabilities();
+    if (can.continues_chat) around.continuing_kinds.emplace_back(kind);
+    if (can.streams_always) around.streaming_kinds.emplace_back(kind);
   }
   return around;
 }

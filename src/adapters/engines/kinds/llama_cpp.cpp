@@ -59,6 +59,7 @@ class LlamaCpp final : public OpenAiDialect {
   [[nodiscard]] const Capabilities& capabilities() const override {
     static constexpr Capabilities kCapabilities{
         .continues_chat = true,
+        .streams_always = true,
         .reports_usage_per_choice = true,
         .idle_close = seconds(5),
     };
