@@ -108,6 +108,20 @@ TEST(LatencyClass, IsANameOrAbsent) {
   EXPECT_FALSE(read_class(std::string(65, 'a')));
 }
 
+TEST(IdempotencyKey, IsVisibleAndOfBoundedLength) {
+  EXPECT_EQ(read_idempotency_key(" 8e03978e-40d5 ").value(), "8e03978e-40d5");
+  EXPECT_EQ(read_idempotency_key("\"quoted\"").value(), "\"quoted\"");
+  EXPECT_EQ(read_idempotency_key(std::string(255, 'a')).value().size(), 255U);
+  for (const std::string& bad :
+       {std::string(), std::string(" "), std::string(256, 'a'), std::string("a b"),
+        std::string("caf\xC3\xA9"), std::string("a\x7F")}) {
+    const auto read = read_idempotency_key(bad);
+    ASSERT_FALSE(read) << bad;
+    EXPECT_EQ(read.error().kind, ProblemKind::bad_request);
+    EXPECT_EQ(read.error().param, "idempotency-key");
+  }
+}
+
 class Labels : public ::testing::Test {
  protected:
   gate::LabelVocabulary vocabulary_;

@@ -41,6 +41,7 @@ constexpr std::array kTable = {
     ProblemRow{target_too_long, 414, kRequest, "target_too_long", Fault::client, false},
     ProblemRow{unsupported_media, 415, kRequest, "unsupported_media_type", Fault::client, false},
     ProblemRow{bad_expectation, 417, kRequest, "unsupported_expectation", Fault::client, false},
+    ProblemRow{key_reused, 422, kRequest, "idempotency_key_reused", Fault::client, false},
     ProblemRow{head_too_large, 431, kRequest, "header_too_large", Fault::client, false},
     ProblemRow{ProblemKind::rate_limited, 429, kRate, "rate_limit_exceeded", Fault::client, true},
     ProblemRow{ProblemKind::exceeds_rate_limit, 429, kRate, "exceeds_rate_limit", Fault::client,

@@ -38,6 +38,7 @@ enum class ProblemKind : std::uint8_t {
   target_too_long,     // 414
   unsupported_media,   // 415
   bad_expectation,     // 417 another than 100-continue
+  key_reused,          // 422 an Idempotency-Key that stands for another request
   head_too_large,      // 431
   rate_limited,        // 429 a rate of the tenant's, with Retry-After
   exceeds_rate_limit,  // 429 a rate that would refuse it at any time

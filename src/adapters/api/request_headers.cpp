@@ -122,6 +122,17 @@ std::expected<std::optional<std::string_view>, Problem> read_class(std::string_v
   return name;
 }
 
+std::expected<std::string_view, Problem> read_idempotency_key(std::string_view value) {
+  constexpr std::size_t kLongest = 255;
+  const std::string_view key = trimmed(value);
+  const bool visible = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!key.empty() && key.size() <= kLongest && visible) return key;
+  return std::unexpected(
+      bad_request("Idempotency-Key must be 1 to 255 visible ASCII characters without blanks, say a "
+                  "random UUID for each request.",
+                  "idempotency-key"));
+}
+
 std::expected<gate::LabelSet, Problem> read_labels(const gate::LabelVocabulary& vocabulary,
                                                    std::string_view value,
                                                    const LabelRules& rules) {

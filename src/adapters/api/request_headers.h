@@ -34,6 +34,11 @@ Problem not_our_header(std::string_view name);
 // ours: read after the body, it would come too late for any decision.
 bool announces_ours(std::string_view trailer);
 
+// `Idempotency-Key`, as the client chose it: 1 to 255 visible ASCII characters.
+// It stands for itself; quotes, as the IETF's draft has them, are part of it.
+// Fails: bad_request, also for an empty one: a client that sends it relies on it.
+std::expected<std::string_view, Problem> read_idempotency_key(std::string_view value);
+
 struct LabelRules {
   gate::LabelSet tenant_default;
   bool key_may_relax = false;

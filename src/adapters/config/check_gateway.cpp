@@ -71,6 +71,19 @@ void check_admin(Draft& draft, const Section& gateway) {
   }
 }
 
+void check_kept_answers(Draft& draft, const Section& limits) {
+  const Node* kept = limits.get("idempotency_bytes_max");
+  const Node* answer = limits.get("idempotency_answer_bytes_max");
+  if (kept != nullptr && answer != nullptr && kept->number < answer->number) {
+    draft.report.error(
+        kept->place,
+        {limits.path_of("idempotency_bytes_max"),
+         fmt::format("expected at least one answer (idempotency_answer_bytes_max is {}), found {}",
+                     answer->text, kept->text),
+         ""});
+  }
+}
+
 }  // namespace
 
 void check_gateway(Draft& draft) {
@@ -90,6 +103,8 @@ void check_gateway(Draft& draft) {
                                     body->text, retained->text),
                         ""});
   }
+
+  check_kept_answers(draft, document.section("limits"));
 
   const Section health = document.section("health");
   const Node* first = health.get("pause_first");

@@ -85,6 +85,10 @@ struct GatewayLimits {
   std::uint8_t attempts_max = 4;        // of one request
   std::uint32_t queued_max = 1'024;     // that wait for a site with room
   std::uint32_t queued_per_tenant_max = 256;
+  // Answers that are kept for who asks again with an Idempotency-Key.
+  std::uint32_t idempotency_keys_max = 10'000;
+  Bytes idempotency_bytes_max{std::int64_t{64} << 20U};        // of all together
+  Bytes idempotency_answer_bytes_max{std::int64_t{4} << 20U};  // of one
 
   bool operator==(const GatewayLimits&) const = default;
 };

@@ -65,6 +65,9 @@ void read_limits(Draft& draft, const Section& document) {
       .attempts_max = static_cast<std::uint8_t>(limits.number("attempts_max")),
       .queued_max = static_cast<std::uint32_t>(limits.number("queued_max")),
       .queued_per_tenant_max = static_cast<std::uint32_t>(limits.number("queued_per_tenant_max")),
+      .idempotency_keys_max = static_cast<std::uint32_t>(limits.number("idempotency_keys_max")),
+      .idempotency_bytes_max = limits.size("idempotency_bytes_max"),
+      .idempotency_answer_bytes_max = limits.size("idempotency_answer_bytes_max"),
   };
   const Section health = document.section("health");
   draft.configuration.health = {

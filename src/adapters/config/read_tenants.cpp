@@ -60,7 +60,8 @@ class TenantReader {
         .rates = read_limits(section),
         .output_tokens_default = Tokens(section.number("output_tokens_default")),
         .rescue = read_rescue(section),
-        .weight = section.number("weight")};
+        .weight = section.number("weight"),
+        .idempotency_keys = section.flag("idempotency_keys")};
     if (section.has("home")) tenant.home = fleet::parse_country(section.text("home"));
     const TenantId id = draft_.configuration.tenants.tenants.add(std::move(tenant));
     keys_ = 0;

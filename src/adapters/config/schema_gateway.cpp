@@ -221,6 +221,32 @@ constexpr auto kKeys = std::to_array<Key>({
      .unit = "requests",
      .example = "50",
      .meaning = "Of them, requests of one tenant."},
+    {.path = "limits.idempotency_keys_max",
+     .type = Type::integer,
+     .fallback = "10000",
+     .least = 1,
+     .most = 1'000'000,
+     .unit = "keys",
+     .example = "2000",
+     .meaning = "Requests with an `Idempotency-Key` that are under way or whose answers are kept, "
+                "of all tenants that may use it. The oldest answers make room; if all are under "
+                "way or being read, new ones are refused with 503."},
+    {.path = "limits.idempotency_bytes_max",
+     .type = Type::size,
+     .fallback = "64MiB",
+     .least = kMiB,
+     .most = kTiB,
+     .example = "\"256MiB\"",
+     .meaning = "All those answers together. The oldest make room; an answer that finds none is "
+                "told, but not kept."},
+    {.path = "limits.idempotency_answer_bytes_max",
+     .type = Type::size,
+     .fallback = "4MiB",
+     .least = kKiB,
+     .most = kGiB,
+     .example = "\"1MiB\"",
+     .meaning = "One of them. A longer one is told, but not kept: a request that is sent again is "
+                "a new one then."},
 
     {.path = "health",
      .type = Type::table,

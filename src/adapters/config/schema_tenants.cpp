@@ -213,6 +213,14 @@ constexpr auto kKeys = std::to_array<Key>({
      .meaning =
          "Its share when tenants wait for the same sites: one of weight 2 is served twice the "
          "tokens of one of weight 1."},
+    {.path = "tenant.<tenant>.idempotency_keys",
+     .type = Type::boolean,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Whether the header `Idempotency-Key` counts: a request that is sent again with it within "
+         "ten minutes is not carried out again, and gets the same answer. Answers are kept in "
+         "memory for that, and go on when their client leaves. Otherwise the header is ignored."},
     {.path = "tenant.<tenant>.limits",
      .type = Type::table,
      .meaning = "How much all its requests together may be."},

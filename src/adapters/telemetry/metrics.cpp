@@ -146,6 +146,7 @@ struct GatewayMetrics::State {
   void add_site_families();
   void add_sign_families();
   void bind_signs(SiteGauges& gauges, const std::string& site);
+  void add_idempotency_families();
   void add_money_families();
 
   MetricRegistry registry;
@@ -155,13 +156,15 @@ struct GatewayMetrics::State {
       inter_token_latency;
   FamilyId attempts, attempt_first_token, prediction_ratio;
   FamilyId tokens, tokens_estimated;
-  FamilyId refusals, rejections;
+  FamilyId refusals, rejections, idempotency;
   FamilyId attempts_open, queue_depth, outstanding_tokens, site_circuit, site_drilled;
   FamilyId domain_suspected;
   FamilyId sign_age, engine_running, engine_waiting, engine_others, kv_cache_use;
 
   Counter charged, owed, written_off, sites_refused;
   Counter journal_entries, journal_bytes, journal_syncs, log_dropped, snapshot_changes, sent_again;
+  Counter answers_made_room, answers_too_long;
+  Gauge kept_answers, kept_answer_bytes;
   Gauge open_requests, queued_requests, journal_unsynced, books_lag_entries, books_lag;
 
   // Requests end under the snapshot they began with, so for a while after a
@@ -176,6 +179,7 @@ struct GatewayMetrics::State {
 GatewayMetrics::State::State(ledger::Currency used_currency, const BuildInfo& build)
     : currency(used_currency.text()) {
   add_request_families();
+  add_idempotency_families();
   add_site_families();
   add_sign_families();
   add_money_families();
@@ -253,6 +257,24 @@ void GatewayMetrics::State::add_request_families() {
                        "Calls that a kept connection lost, sent again on a fresh one.");
   log_dropped = counter("hanse_log_lines_dropped_total",
                         "Lines of the log that were dropped because it could not keep up.");
+}
+
+void GatewayMetrics::State::add_idempotency_families() {
+  idempotency =
+      counters("hanse_idempotency_requests_total",
+               "Requests with an Idempotency-Key that counts: new, joined to one under "
+               "way, replayed, mismatched (another question) or refused for want of room.",
+               {"outcome"}, {.series_max = 8});
+  kept_answers = gauge("hanse_idempotency_answers",
+                       "Answers of such requests that are being made, kept or read.");
+  kept_answer_bytes = gauge("hanse_idempotency_answer_bytes", "Their bytes.");
+  const FamilyId lost =
+      counters("hanse_idempotency_answers_lost_total",
+               "Such answers that were not kept for their time: they made room for others, or "
+               "were too long.",
+               {"why"}, {.series_max = 4});
+  answers_made_room = registry.counter(lost, {"made_room"});
+  answers_too_long = registry.counter(lost, {"too_long"});
 }
 
 void GatewayMetrics::State::add_site_families() {
@@ -467,6 +489,10 @@ void GatewayMetrics::observe_rejection(std::string_view code) {
   state_->registry.counter(state_->rejections, {code}).add();
 }
 
+void GatewayMetrics::observe_idempotency(std::string_view outcome) {
+  state_->registry.counter(state_->idempotency, {outcome}).add();
+}
+
 void GatewayMetrics::observe_sent_again() { state_->sent_again.add(); }
 
 void GatewayMetrics::observe_snapshot_change() { state_->snapshot_changes.add(); }
@@ -532,6 +558,13 @@ void GatewayMetrics::sample(const JournalSample& journal) {
   state_->journal_unsynced.set(static_cast<std::int64_t>(journal.unsynced_entries));
   state_->books_lag_entries.set(static_cast<std::int64_t>(journal.books_lag_entries));
   state_->books_lag.set(journal.books_lag.count());
+}
+
+void GatewayMetrics::sample(const KeptAnswersSample& kept) {
+  state_->kept_answers.set(static_cast<std::int64_t>(kept.answers));
+  state_->kept_answer_bytes.set(static_cast<std::int64_t>(kept.bytes));
+  state_->answers_made_room.set_total(kept.made_room);
+  state_->answers_too_long.set_total(kept.too_long);
 }
 
 void GatewayMetrics::sample_log(std::uint64_t lines_dropped) {

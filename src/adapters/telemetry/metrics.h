@@ -19,6 +19,11 @@
 //   hanse_refusals_total{rule}                             requests a rule refused at a site or
 //   more hanse_sites_refused_total                              by the gate, summed over requests
 //   hanse_rejections_total{code}                           turned away before dispatch
+//   hanse_idempotency_requests_total{outcome}              with an Idempotency-Key that counts:
+//   new, joined (while the answer was made), replayed, mismatched, refused (no room)
+//   hanse_idempotency_answers, hanse_idempotency_answer_bytes, made or kept;
+//   hanse_idempotency_answers_lost_total{why}              not kept for their time: made_room,
+//   too_long
 //   hanse_open_requests, hanse_attempts_open{site}, hanse_site_queue_depth{site},
 //   hanse_outstanding_tokens{site}, hanse_site_circuit{site,state},
 //   hanse_site_drilled{site}, hanse_domain_suspected{domain}
@@ -73,6 +78,15 @@ struct JournalSample {
   Duration books_lag;                   // age of the oldest of them
 };
 
+// The answers of requests with an Idempotency-Key.
+struct KeptAnswersSample {
+  std::uint64_t answers = 0;  // being made, kept or read
+  std::uint64_t bytes = 0;
+  // Not kept for their time, since the process started.
+  std::uint64_t made_room = 0;
+  std::uint64_t too_long = 0;
+};
+
 class GatewayMetrics {
  public:
   GatewayMetrics(ledger::Currency currency, const BuildInfo& build);
@@ -89,6 +103,8 @@ class GatewayMetrics {
   // A request that never reached dispatch. `code` is a word of ours
   // ("invalid_api_key"), not the client's.
   void observe_rejection(std::string_view code);
+  // A request with an Idempotency-Key that counts. `outcome` is a word of ours.
+  void observe_idempotency(std::string_view outcome);
   // A call moved off a kept connection that had died.
   void observe_sent_again();
   void observe_snapshot_change();
@@ -96,6 +112,7 @@ class GatewayMetrics {
   // Called when a scrape comes, before write().
   void sample(const dispatch::Dispatch& dispatch, MonotonicTime now);
   void sample(const JournalSample& journal);
+  void sample(const KeptAnswersSample& kept);
   void sample_log(std::uint64_t lines_dropped);
 
   // The answer to a scrape, of type MetricRegistry::kContentType.

@@ -233,6 +233,23 @@ TEST_F(GatewayMetricsTest, JournalAndLogAreSampled) {
   }
 }
 
+TEST_F(GatewayMetricsTest, RequestsSentAgainAreCountedInWordsOfTheirOwn) {
+  for (const std::string_view outcome : {"new", "joined", "replayed", "replayed"}) {
+    metrics.observe_idempotency(outcome);
+  }
+  metrics.sample(
+      telemetry::KeptAnswersSample{.answers = 2, .bytes = 900, .made_room = 3, .too_long = 4});
+  const std::string text = text_of(metrics);
+  for (const std::string_view line :
+       {"hanse_idempotency_requests_total{outcome=\"new\"} 1",
+        "hanse_idempotency_requests_total{outcome=\"replayed\"} 2", "hanse_idempotency_answers 2",
+        "hanse_idempotency_answer_bytes 900",
+        "hanse_idempotency_answers_lost_total{why=\"made_room\"} 3",
+        "hanse_idempotency_answers_lost_total{why=\"too_long\"} 4"}) {
+    EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
+  }
+}
+
 TEST_F(GatewayMetricsTest, WhatStandsStillIsSampledFromTheDispatch) {
   ledger::Treasurer treasurer;
   ledger::Ledger ledger;

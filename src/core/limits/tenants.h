@@ -46,6 +46,7 @@ struct Tenant {
   Rescue rescue = Rescue::any_variant;
   // Of two tenants whose requests wait, the share of what is served.
   std::int64_t weight = 1;
+  bool idempotency_keys = false;  // its requests may carry an Idempotency-Key
 };
 
 struct Project {

@@ -15,6 +15,14 @@ std::string_view field(const http::RequestHead& head, std::string_view name) {
   return head.headers().find(name).value_or(std::string_view());
 }
 
+api::Problem overloaded(std::string message, Duration retry_after) {
+  api::Problem problem;
+  problem.kind = api::ProblemKind::overloaded;
+  problem.message = std::move(message);
+  problem.retry_after = retry_after;
+  return problem;
+}
+
 }  // namespace
 
 void Front::on_head(http::Exchange& exchange) {
@@ -142,13 +150,63 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
 }
 
 void Front::generate(http::Exchange& exchange, const Asked& asked) {
+  auto named = read_named(exchange, asked);
+  if (!named) return refuse(exchange, std::move(named.error()));
+  if (!*named) return begin(exchange, asked, nullptr);
+  if (!tell_again(exchange, **named)) begin(exchange, asked, &**named);
+}
+
+std::expected<std::optional<KeptAnswers::Request>, api::Problem> Front::read_named(
+    const http::Exchange& exchange, const Asked& asked) const {
+  const limits::Tenants& tenants = shard_.setting()->snapshot->tenants;
+  const limits::Key& key = tenants.keys[asked.key];
+  if (!tenants.tenants[key.tenant].idempotency_keys) return std::nullopt;
+  const http::RequestHead& head = exchange.head();
+  const auto given = head.headers().find("idempotency-key");
+  if (!given) return std::nullopt;
+  if (head.headers().count("idempotency-key") > 1) {
+    return std::unexpected(
+        api::bad_request("more than one Idempotency-Key header", "idempotency-key"));
+  }
+  const auto value = api::read_idempotency_key(*given);
+  if (!value) return std::unexpected(value.error());
+  const bool chat = asked.route.operation == api::Operation::chat_completions;
+  return KeptAnswers::Request{
+      .name = limits::idempotency_name(key.digest, *value),
+      .question = limits::digest_of({.operation = chat ? "chat" : "completion",
+                                     .latency_class = field(head, "hanse-class"),
+                                     .labels = field(head, "hanse-data"),
+                                     .body = exchange.body()})};
+}
+
+bool Front::tell_again(http::Exchange& exchange, const KeptAnswers::Request& named) {
+  const auto found = shard_.kept_answers().find(named);
+  if (!found) return false;
+  if (!found->same_question) {
+    shard_.metrics().observe_idempotency("mismatched");
+    refuse(exchange, {.kind = api::ProblemKind::key_reused,
+                      .message = "This Idempotency-Key stands for another request, with another "
+                                 "body, path, class or data labels. Use a new one for each "
+                                 "request, and the same one only to send it again.",
+                      .param = "idempotency-key"});
+    return true;
+  }
+  const std::string_view outcome = found->answer->ended() ? "replayed" : "joined";
+  shard_.metrics().observe_idempotency(outcome);
+  shard_.trace().told_again(found->answer->request(), outcome);
+  const api::Traceparent traceparent = api::to_traceparent(span_of(exchange.head()));
+  exchange.release_body();
+  exchange.release_head();
+  found->answer->tell(exchange, traceparent, KeptAnswer::Asked::again);
+  return true;
+}
+
+void Front::begin(http::Exchange& exchange, const Asked& asked, const KeptAnswers::Request* named) {
   if (const Status books = shard_.books().may_admit(shard_.loop().now()); !books) {
     // The reason is the operator's, on the admin listener and in the log.
-    api::Problem problem;
-    problem.kind = api::ProblemKind::overloaded;
-    problem.message = "this gateway cannot book requests just now and so takes none";
-    problem.retry_after = seconds(10);
-    return refuse(exchange, std::move(problem));
+    return refuse(
+        exchange,
+        overloaded("this gateway cannot book requests just now and so takes none", seconds(10)));
   }
   auto admission = admit(exchange.head(), asked.key);
   if (!admission) return refuse(exchange, std::move(admission.error()));
@@ -156,16 +214,27 @@ void Front::generate(http::Exchange& exchange, const Asked& asked) {
   if (!class_name) return refuse(exchange, std::move(class_name.error()));
   Session* session = shard_.take_session();
   if (session == nullptr) {
-    api::Problem problem;
-    problem.kind = api::ProblemKind::overloaded;
-    problem.message = "this gateway has as many open requests as it may have; try again shortly";
-    problem.retry_after = seconds(1);
-    return refuse(exchange, std::move(problem));
+    return refuse(
+        exchange,
+        overloaded("this gateway has as many open requests as it may have; try again shortly",
+                   seconds(1)));
   }
+  if (named != nullptr) {
+    admission->kept = shard_.kept_answers().open(*named);
+    shard_.metrics().observe_idempotency(admission->kept != nullptr ? "new" : "refused");
+    if (admission->kept == nullptr) {
+      shard_.give_back(session->ref().slot);
+      return refuse(exchange, overloaded("as many requests with an Idempotency-Key are under way "
+                                         "as may be; try again shortly",
+                                         seconds(1)));
+    }
+  }
+  KeptAnswer* const kept = admission->kept;
   const answer::Dialect dialect = asked.route.operation == api::Operation::completions
                                       ? answer::Dialect::completion
                                       : answer::Dialect::chat;
   if (auto problem = session->begin(exchange, *std::move(admission), dialect, *class_name)) {
+    if (kept != nullptr) kept->give_up();
     shard_.give_back(session->ref().slot);
     refuse(exchange, *std::move(problem));
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,13 @@ class Front final : public http::Handler {
   [[nodiscard]] std::expected<Asked, api::Problem> read_head(const http::RequestHead& head) const;
 
   void generate(http::Exchange& exchange, const Asked& asked);
+  // What the request's Idempotency-Key names; nothing where none counts.
+  [[nodiscard]] std::expected<std::optional<KeptAnswers::Request>, api::Problem> read_named(
+      const http::Exchange& exchange, const Asked& asked) const;
+  // False for a request that is new.
+  bool tell_again(http::Exchange& exchange, const KeptAnswers::Request& named);
+  // A new request. `named` may be null.
+  void begin(http::Exchange& exchange, const Asked& asked, const KeptAnswers::Request* named);
   void list_models(http::Exchange& exchange, KeyId key);
   void get_model(http::Exchange& exchange, const Asked& asked);
   static std::expected<void, api::Problem> check_own_headers(const http::RequestHead& head);

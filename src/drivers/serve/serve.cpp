@@ -87,6 +87,14 @@ dispatch::DispatchOptions dispatch_options(const config::Configuration& configur
   return options;
 }
 
+limits::IdempotencyLimits idempotency_limits(const config::GatewayLimits& limits) {
+  limits::IdempotencyLimits kept;
+  kept.entries_max = limits.idempotency_keys_max;
+  kept.bytes_max = static_cast<std::size_t>(limits.idempotency_bytes_max.count());
+  kept.answer_bytes_max = static_cast<std::size_t>(limits.idempotency_answer_bytes_max.count());
+  return kept;
+}
+
 Result<std::shared_ptr<const http::TlsContext>> listener_tls(
     const config::GatewayOptions& gateway) {
   if (gateway.tls_certificate_file.empty()) return std::shared_ptr<const http::TlsContext>();
@@ -164,6 +172,7 @@ class Process {
                            .commit = {},
                            .build = std::string(kBuild)};
     shard_options.dispatch = dispatch_options(configuration);
+    shard_options.idempotency = idempotency_limits(configuration.limits);
 
     auto books = open_books(configuration, (*setting)->snapshot);
     if (!books) return std::unexpected(std::move(books.error()));
@@ -378,6 +387,8 @@ class Process {
     drain_limit_->arm_in(limit);
     // The server cuts what is left only after the clients have been told.
     server_->drain(limit + seconds(2), [this] {
+      // Answers that were made for who might ask again: nobody can any more.
+      shard_->stop_all();
       admin_server_->drain(Duration(0), [this] {
         log_->info("stopped");
         loop_.stop();

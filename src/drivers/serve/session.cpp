@@ -47,21 +47,27 @@ std::optional<api::Problem> Session::begin(http::Exchange& exchange, Admission a
   arrived->labels = admission_.labels;
   arrived->request = {slot_, ++generation_};
 
-  exchange_ = &exchange;
-  exchange.set_observer(this);
   body_ = exchange.take_body();
   exchange.release_head();
+  take_client(exchange);
   created_unix_seconds_ = shard_.loop().now().wall.count() / kNanosPerSecond;
   in_dispatch_ = true;
   shard_.tell(*arrived);
   request_id_ = shard_.request_id(ref());
+  if (client_.kept() != nullptr) client_.kept()->set_request(shard_.record(ref()).number);
   return std::nullopt;
+}
+
+void Session::take_client(http::Exchange& exchange) {
+  if (admission_.kept == nullptr) return client_.take(exchange, *this);
+  client_.take(*admission_.kept, *this);
+  admission_.kept->tell(exchange, admission_.traceparent, KeptAnswer::Asked::first);
 }
 
 // --- What dispatch says ----------------------------------------------------
 
 void Session::open(const dispatch::OpenAttempt& action) {
-  if (exchange_ == nullptr) return;  // the client left in this very turn
+  if (!client_.there()) return;  // the client left in this very turn
   // The other of two has answered in this very turn.
   if (shard_.record(ref()).attempts[action.attempt].ended) return;
   if (line_->open) line_ = &other_line();
@@ -177,9 +183,7 @@ void Session::release(const dispatch::Release& action) {
 
 void Session::finish() {
   in_dispatch_ = false;
-  if (exchange_ != nullptr) {
-    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
-    exchange.set_observer(nullptr);
+  if (client_.there()) {
     borrow_text();
     if (question_.stream) {
       line_->answer->for_each_owed_finish([&](std::uint32_t choice) {
@@ -189,17 +193,17 @@ void Session::finish() {
         writer().write_usage(shard_.record(ref()).usage, accounting(), line_->out);
       }
       writer().write_done(line_->out);
-      if (!exchange.begun()) begin_stream(exchange);
-      exchange.finish(line_->out);
+      if (!client_.begun()) begin_stream();
+      client_.finish(line_->out);
     } else {
-      reply_whole(exchange);
+      reply_whole();
     }
   }
   shard_.ended(*this);
   reset();
 }
 
-void Session::reply_whole(http::Exchange& exchange) {
+void Session::reply_whole() {
   const api::ReplyIdentity identity{.dialect = question_.dialect,
                                     .request_id = request_id(),
                                     .alias = question_.model,
@@ -212,25 +216,21 @@ void Session::reply_whole(http::Exchange& exchange) {
     assembler().write(identity, usage, accounting(), line_->out, line_->answer->owed_finish());
   }
   ReplyHeaders headers(*this, "application/json");
-  exchange.reply(200, headers.lines(), line_->out);
+  client_.reply(200, headers.lines(), line_->out);
 }
 
 void Session::refuse(const dispatch::Refuse& action) {
   in_dispatch_ = false;
-  if (exchange_ != nullptr) {
-    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
-    exchange.set_observer(nullptr);
-    const api::Problem told = problem(action);
-    if (exchange.begun()) {
-      // What came before the break has been paid for and goes out first.
-      writer().write_error(told, line_->out);
-      exchange.finish(line_->out);
-    } else {
-      reply_problem(exchange, told);
-    }
-  }
+  if (client_.there()) reply_with(problem(action));
   shard_.ended(*this);
   reset();
+}
+
+void Session::reply_with(const api::Problem& told) {
+  if (!client_.begun()) return client_.refuse(told);
+  // What came before the break has been paid for and goes out first.
+  writer().write_error(told, line_->out);
+  client_.finish_with_error(line_->out);
 }
 
 void Session::forget() {
@@ -240,19 +240,12 @@ void Session::forget() {
 }
 
 void Session::stop(api::ProblemKind kind, std::string_view why) {
-  if (exchange_ != nullptr) {
-    http::Exchange& exchange = *std::exchange(exchange_, nullptr);
-    exchange.set_observer(nullptr);
+  if (client_.there()) {
     api::Problem told;
     told.kind = kind;
     told.message = why;
     mark(told);
-    if (exchange.begun()) {
-      writer().write_error(told, line_->out);
-      exchange.finish(line_->out);
-    } else {
-      reply_problem(exchange, told);
-    }
+    reply_with(told);
   }
   if (in_dispatch_) tell_client_gone();
 }
@@ -266,7 +259,9 @@ void Session::drop() {
 
 // --- What the client's socket says -----------------------------------------
 
-void Session::on_drained(http::Exchange&) {
+void Session::on_drained(http::Exchange&) { go_on(); }
+
+void Session::go_on() {
   if (!line_->call.active() || !line_->call.paused()) return;
   line_->watch.resumed(shard_.loop().now().monotonic);
   keep_watch();
@@ -274,7 +269,11 @@ void Session::on_drained(http::Exchange&) {
 }
 
 void Session::on_client_gone(http::Exchange&) {
-  exchange_ = nullptr;
+  client_.left();
+  nobody_listens();
+}
+
+void Session::nobody_listens() {
   if (in_dispatch_) tell_client_gone();
 }
 

@@ -35,6 +35,7 @@
 #include "core/dispatch/action.h"
 #include "core/dispatch/attempt_watch.h"
 #include "core/dispatch/record_codec.h"
+#include "drivers/serve/client_side.h"
 #include "drivers/serve/setting.h"
 
 namespace hanse::serve {
@@ -48,9 +49,10 @@ struct Admission {
   gate::LabelSet labels;
   dispatch::RecordExtras extras;
   api::Traceparent traceparent{};  // of our own span, for the site
+  KeptAnswer* kept = nullptr;      // of a request with an Idempotency-Key
 };
 
-class Session final : public http::ExchangeObserver {
+class Session final : public http::ExchangeObserver, public AnswerMaker {
  public:
   Session(Shard& shard, std::uint32_t slot);
 
@@ -74,14 +76,16 @@ class Session final : public http::ExchangeObserver {
   void drop();
 
   [[nodiscard]] dispatch::RequestRef ref() const { return {slot_, generation_}; }
-  [[nodiscard]] bool has_client() const { return exchange_ != nullptr; }
-  [[nodiscard]] bool busy() const { return exchange_ != nullptr || is_calling() || in_dispatch_; }
+  [[nodiscard]] bool has_client() const { return client_.there(); }
+  [[nodiscard]] bool busy() const { return client_.there() || is_calling() || in_dispatch_; }
   [[nodiscard]] const dispatch::RecordExtras& extras() const { return admission_.extras; }
   [[nodiscard]] const std::shared_ptr<const Setting>& setting() const { return admission_.setting; }
 
   // --- What the client's socket says. ---
   void on_drained(http::Exchange& exchange) override;
   void on_client_gone(http::Exchange& exchange) override;
+  void go_on() override;
+  void nobody_listens() override;
 
  private:
   // An attempt's call to its site, and the answer that it makes or takes up.
@@ -165,8 +169,10 @@ class Session final : public http::ExchangeObserver {
   [[nodiscard]] bool met_its_limit() const;
   void tell_client_gone();
   void watch_ran_out();
-  void begin_stream(http::Exchange& exchange);
-  void reply_whole(http::Exchange& exchange);
+  void take_client(http::Exchange& exchange);
+  void begin_stream();
+  void reply_whole();
+  void reply_with(const api::Problem& told);
   void reset();
 
   [[nodiscard]] std::string_view request_id() const {
@@ -210,7 +216,7 @@ class Session final : public http::ExchangeObserver {
   bool in_dispatch_ = false;  // told as Arrived, and not ended
 
   // The client's side.
-  http::Exchange* exchange_ = nullptr;  // null once it has ended
+  ClientSide client_;
   http::Buffer body_;
   Admission admission_;
   api::QuestionScratch scratch_;

@@ -167,14 +167,15 @@ void Session::on_progress() {
 
 void Session::push_out() {
   if (!question_.stream || line_->out.empty()) return;
-  if (exchange_ == nullptr) return line_->out.clear();  // the client has left
+  if (!client_.there()) return line_->out.clear();  // the client has left
   if (deltas() > released_) return;
-  if (!exchange_->begun() && !line_->first_token_told) return;
-  if (!exchange_->begun()) begin_stream(*exchange_);
-  const bool go_on = exchange_->write(line_->out);
-  left_ = deltas();
+  if (!client_.begun() && !line_->first_token_told) return;
+  if (!client_.begun()) begin_stream();
+  const bool goes_on = client_.write(line_->out);
+  // What is only kept has not left: a crash would lose it.
+  if (client_.listens()) left_ = deltas();
   line_->out.clear();
-  if (go_on || !line_->call.active()) return;
+  if (goes_on || !line_->call.active()) return;
   line_->call.pause();
   line_->watch.paused(shard_.loop().now().monotonic);
 }

@@ -9,11 +9,11 @@
 
 namespace hanse::serve {
 
-void Session::begin_stream(http::Exchange& exchange) {
+void Session::begin_stream() {
   ReplyHeaders headers(*this, "text/event-stream; charset=utf-8");
   headers.add("cache-control", "no-cache");
   headers.add("x-accel-buffering", "no");
-  exchange.begin_stream(200, headers.lines());
+  client_.begin_stream(200, headers.lines());
 }
 
 Tokens Session::prompt_estimate() const {
@@ -97,6 +97,7 @@ Session::ReplyHeaders::ReplyHeaders(const Session& session, std::string_view con
 
 void Session::reset() {
   HANSE_CHECK(!is_calling());
+  client_.let_go();
   if (second_ != nullptr) {
     second_->reset();
     second_.reset();

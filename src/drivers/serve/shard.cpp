@@ -47,6 +47,7 @@ Shard::Shard(http::Loop& loop, std::shared_ptr<const Setting> setting, std::uniq
       dispatch_(setting_->snapshot, books_->ledger(),
                 {.budget = books_->treasurer(), .slots = slots_, .health = nobody_else_},
                 options_.dispatch, began),
+      kept_answers_(loop, options_.idempotency),
       prober_(
           [this](SiteId site, bool healthy) {
             trace_.site_probed(setting_->snapshot->fleet.sites[site].name, healthy);
@@ -179,6 +180,11 @@ void Shard::write_metrics(std::string& out) {
           static_cast<std::uint64_t>((journal.written() - journal.durable()).count()),
       .books_lag_entries = static_cast<std::uint64_t>(books_->lag_entries()),
       .books_lag = books_->lag(loop_.now())});
+  const limits::IdempotencyBook& kept = kept_answers_.book();
+  metrics_.sample(telemetry::KeptAnswersSample{.answers = kept.entries(),
+                                               .bytes = kept.bytes(),
+                                               .made_room = kept.losses().made_room,
+                                               .too_long = kept.losses().too_long});
   metrics_.write(out);
 }
 

@@ -26,6 +26,7 @@
 #include "core/fleet/health_news.h"
 #include "core/fleet/site_slots.h"
 #include "drivers/serve/books.h"
+#include "drivers/serve/kept_answers.h"
 #include "drivers/serve/prober.h"
 #include "drivers/serve/record_ring.h"
 #include "drivers/serve/recorder.h"
@@ -37,6 +38,7 @@ namespace hanse::serve {
 
 struct ShardOptions {
   dispatch::DispatchOptions dispatch;
+  limits::IdempotencyLimits idempotency;
   std::uint64_t random_seed = 0;  // of trace ids; not of decisions
   telemetry::BuildInfo build;
   bool last_byte_survives_power_loss = false;  // ledger.durability = "power"
@@ -96,6 +98,7 @@ class Shard {
   [[nodiscard]] const RecordRing& records() const { return records_; }
   [[nodiscard]] telemetry::GatewayMetrics& metrics() { return metrics_; }
   [[nodiscard]] Books& books() { return *books_; }
+  [[nodiscard]] KeptAnswers& kept_answers() { return kept_answers_; }
   [[nodiscard]] Random& random() { return random_; }
   [[nodiscard]] const Trace& trace() const { return trace_; }
 
@@ -148,6 +151,7 @@ class Shard {
   std::deque<Unsafe> unsafe_;
   bool broken_ = false;   // the journal has failed
   bool writing_ = false;  // the journal is being written, perhaps for long
+  KeptAnswers kept_answers_;
   std::string spare_text_;
   std::vector<std::unique_ptr<engines::UpstreamRequest>> spare_requests_;
   std::vector<std::unique_ptr<Session>> sessions_;  // by slot

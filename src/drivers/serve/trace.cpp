@@ -63,6 +63,12 @@ void Trace::request_ended(const dispatch::Record& record) const {
               field::duration("took", record.took)});
 }
 
+void Trace::told_again(ledger::RequestNumber request, std::string_view outcome) const {
+  if (!on()) return;
+  log_.debug("answer told again",
+             {field::request({.journal = journal_, .number = request}), field::outcome(outcome)});
+}
+
 void Trace::site_probed(std::string_view site, bool healthy) const {
   if (!on()) return;
   log_.debug("site probed", {field::site(site), field::outcome(healthy ? "well" : "not_well")});

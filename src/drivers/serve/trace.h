@@ -30,6 +30,9 @@ class Trace {
   void attempt_cancelled(const dispatch::Record& record, std::size_t attempt,
                          const dispatch::Snapshot& snapshot) const;
   void request_ended(const dispatch::Record& record) const;
+  // The answer of `request` is told to somebody who asked again; `outcome` is a
+  // word of ours.
+  void told_again(ledger::RequestNumber request, std::string_view outcome) const;
   void site_probed(std::string_view site, bool healthy) const;
   // `code` is a word of ours.
   void turned_away(std::string_view code) const;
