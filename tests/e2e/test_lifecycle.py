@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import http.client
 import json
 import pathlib
@@ -32,7 +33,6 @@ from harness import (
 
 Engines = dict[str, ScriptedEngine]
 
-# More than the sites have slots: what is under way does not depend on them.
 STREAMS = 100
 STREAM = json.dumps({"model": MODEL, "messages": SAY_HI, "stream": True})
 HEADERS = {"Authorization": f"Bearer {ACME}", "Content-Type": "application/json"}
@@ -51,6 +51,17 @@ def held_back(release: threading.Event) -> Script:
         wire.end_stream()
 
     return script
+
+
+@pytest.fixture
+def wide_grid(scripted: Engines, tmp_path: pathlib.Path) -> collections.abc.Iterator[Gateway]:
+    """A gateway in front of sites that have slots for all those streams."""
+    urls = {name: engine.url for name, engine in scripted.items()}
+    gateway = Gateway(render_config(tmp_path, urls, lambda text: text.replace("slots = 4\n", f"slots = {STREAMS}\n")))
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
 
 
 class Streams:
@@ -83,16 +94,16 @@ def are_whole(texts: list[bytes]) -> bool:
     )
 
 
-def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, scripted_grid: Gateway) -> None:
+def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, wide_grid: Gateway) -> None:
     release = threading.Event()
     for engine in scripted.values():
         engine.script = held_back(release)
-    streams = Streams(scripted_grid)
-    scripted_grid.process.send_signal(signal.SIGTERM)
+    streams = Streams(wide_grid)
+    wide_grid.process.send_signal(signal.SIGTERM)
 
     def closed() -> bool:
         try:
-            scripted_grid.connect().close()
+            wide_grid.connect().close()
             return False
         except OSError:
             return True
@@ -100,7 +111,7 @@ def test_all_streams_are_finished_before_the_gateway_ends(scripted: Engines, scr
     until(closed, "the gateway takes no more connections")
     release.set()
     assert are_whole(streams.texts())
-    assert scripted_grid.process.wait(20) == 0
+    assert wide_grid.process.wait(20) == 0
 
 
 def test_a_request_that_does_not_come_does_not_hold_up_the_end(scripted_grid: Gateway) -> None:
@@ -119,18 +130,19 @@ def test_a_request_that_does_not_come_does_not_hold_up_the_end(scripted_grid: Ga
 
 
 def test_a_new_configuration_is_taken_without_dropping_a_request(
-    scripted: Engines, scripted_grid: Gateway, scripted_client: openai.OpenAI
+    scripted: Engines, wide_grid: Gateway
 ) -> None:
     release = threading.Event()
     for engine in scripted.values():
         engine.script = held_back(release)
-    text = scripted_grid.config.read_text()
-    streams = Streams(scripted_grid)
-    scripted_grid.config.write_text(text.replace("[alias.smollm2]", "[alias.little]").replace(
+    text = wide_grid.config.read_text()
+    streams = Streams(wide_grid)
+    wide_grid.config.write_text(text.replace("[alias.smollm2]", "[alias.little]").replace(
         "[price.standard.smollm2]", "[price.standard.little]"
     ))
-    scripted_grid.process.send_signal(signal.SIGHUP)
-    until(lambda: [m.id for m in scripted_client.models.list()] == ["little"], "the new alias is there")
+    wide_grid.process.send_signal(signal.SIGHUP)
+    with openai.OpenAI(base_url=wide_grid.url, api_key=ACME, max_retries=0) as client:
+        until(lambda: [m.id for m in client.models.list()] == ["little"], "the new alias is there")
     release.set()
     assert are_whole(streams.texts())
 
