@@ -45,7 +45,7 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
   actions_ = &actions;
   (void)more(actions);
   actions_ = &actions;
-  // Time alone may have made room: whoever waits goes before whoever comes.
+  // Whoever has waited too long gives way to whoever comes.
   if (queue_.waiting() > 0) serve_queue(now);
   struct Visitor {
     Dispatch& dispatch;

@@ -33,9 +33,15 @@ std::uint64_t route_of(const Request& request) {
   for (const std::uint8_t byte : request.record.snapshot.bytes) digest.add(byte);
   digest.add(request.record.alias.value());
   request.permitted.for_each([&](std::size_t site) { digest.add(site); });
-  if (!request.record.attempts.empty()) {
-    // Where it has been and what it may do depend on too much to be shared.
-    digest.add(name_of(request.ref));
+  // What has been begun goes on by where it has been and how far it came.
+  for (const AttemptRecord& attempt : request.record.attempts) {
+    digest.add(attempt.site.value());
+    digest.add(static_cast<std::uint64_t>(attempt.failure));
+    digest.add(attempt.first_token ? attempt.decision.chosen.value() + 1 : 0);
+  }
+  if (request.delivered) {
+    digest.add(static_cast<std::uint64_t>(request.resumable));
+    digest.add(request.record.tenant.value());
   }
   return digest.value();
 }
