@@ -14,19 +14,6 @@ namespace {
 
 using answer::TakeUp;
 
-std::ptrdiff_t attempts_at_site(const Record& record, SiteId site) {
-  return std::ranges::count(record.attempts, site, &AttemptRecord::site);
-}
-
-// Whether the site of `failed`, asked once so far, may be asked once more.
-bool may_be_asked_again(const Record& record, const AttemptRecord& failed) {
-  return row_of(failed.failure).again != Again::no && attempts_at_site(record, failed.site) == 1;
-}
-
-MonotonicTime ended_at(const AttemptRecord& attempt) {
-  return attempt.opened_at.monotonic + attempt.ended.value_or(Duration());
-}
-
 // What may be wanted of the next site: any variant of the alias, which an id that
 // is not valid says, or one after the other, in order of preference, those with
 // a longer context than one that was too short for the request.
@@ -103,8 +90,7 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
   excluded.clear();
   for (const AttemptRecord& attempt : request.record.attempts) {
     if (!allowed_.contains(attempt.site.value())) continue;
-    const bool again = wanted.again && may_be_asked_again(request.record, attempt) &&
-                       now.monotonic >= ended_at(attempt) + kPauseBeforeAgain;
+    const bool again = wanted.again && may_be_asked_again(request.record, attempt, now.monotonic);
     if (!again) exclude(attempt.site, Exclusion::Why::tried);
   }
   if (request.world != world_) {
@@ -201,16 +187,18 @@ void Dispatch::go_on(Request& request, Instant now) {
       if (attempt_at(request, way, now)) return;
     }
   }
-  if (const auto until = worth_waiting_for(request, now)) {
-    request.state = State::pausing;
-    request.paused_until = *until;
-    pauses_.push_back({.until = *until, .request = request.ref});
-    std::ranges::push_heap(pauses_, later);
-    return wake_by(*until);
-  }
+  const auto until = worth_waiting_for(request, now);
   const bool is_queued = !ways.empty() && may_get_room(request, now) &&
                          !enqueue(request, request.waits_until, now).has_value();
-  if (!is_queued) give_up(request, End::attempts_failed, now);
+  if (!until) {
+    if (!is_queued) give_up(request, End::attempts_failed, now);
+    return;
+  }
+  if (!is_queued) request.state = State::pausing;
+  request.paused_until = *until;
+  pauses_.push_back({.until = *until, .request = request.ref});
+  std::ranges::push_heap(pauses_, later);
+  wake_by(*until);
 }
 
 std::vector<Dispatch::Way> Dispatch::ways_on(const Request& request) const {
@@ -288,11 +276,9 @@ void Dispatch::end_pauses(Instant now) {
     const Pause pause = pauses_.back();
     pauses_.pop_back();
     Request* request = find(pause.request);
-    if (request == nullptr || request->state != State::pausing ||
-        request->paused_until != pause.until) {
-      continue;
-    }
-    go_on(*request, now);
+    if (request == nullptr || request->paused_until != pause.until) continue;
+    if (request->state == State::queued) room_made_ = true;
+    if (request->state == State::pausing) go_on(*request, now);
   }
 }
 
@@ -444,7 +430,8 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
   close_attempt(request, event.failure, usage, event.paused, now);
   if (row.blame == Blame::busy) {
     waits_.asked(line, event.retry_after, now.monotonic);
-    rooms_.turned_away(line, attempts_at_[line.value()] + 1);
+    rooms_.turned_away(line, attempts_at_[line.value()] + 1, request.attempt().opened_at.monotonic,
+                       now.monotonic);
     slots_.bound(line, rooms_.room(line));
   }
   if (request.beside) {

@@ -45,8 +45,11 @@ Dispatch::Progress Dispatch::on(const Event& event, Instant now, Actions& action
   actions_ = &actions;
   (void)more(actions);
   actions_ = &actions;
-  // Whoever has waited too long gives way to whoever comes.
-  if (queue_.waiting() > 0) serve_queue(now);
+  // Whoever waits goes before whoever comes, also where time alone has made room.
+  if (queue_.waiting() > 0) {
+    room_made_ = room_made_ || std::holds_alternative<Arrived>(event);
+    serve_queue(now);
+  }
   struct Visitor {
     Dispatch& dispatch;
     Instant now;

@@ -95,7 +95,8 @@ End Dispatch::end_without_site(const Request& request, Instant now) const {
   // kept.
   const auto is_permitted = [&](fleet::SiteLine line) {
     const SiteId site = request.world->site(line);
-    return site.valid() && request.permitted.contains(site.value());
+    return site.valid() && request.permitted.contains(site.value()) &&
+           still_offers(*request.world, site);
   };
   bool is_full = false;
   slots_.full().for_each(

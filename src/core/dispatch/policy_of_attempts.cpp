@@ -84,6 +84,19 @@ AttemptLimits limits_of_attempt(const Outlook& outlook) {
   };
 }
 
+MonotonicTime ended_at(const AttemptRecord& attempt) {
+  return attempt.opened_at.monotonic + attempt.ended.value_or(Duration());
+}
+
+bool may_be_asked_again(const Record& record, const AttemptRecord& failed) {
+  return row_of(failed.failure).again != Again::no &&
+         std::ranges::count(record.attempts, failed.site, &AttemptRecord::site) == 1;
+}
+
+bool may_be_asked_again(const Record& record, const AttemptRecord& failed, MonotonicTime now) {
+  return may_be_asked_again(record, failed) && now >= ended_at(failed) + kPauseBeforeAgain;
+}
+
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left) {
   return std::min(std::max(seconds(1), latency_class.first_token), left / 2);
 }

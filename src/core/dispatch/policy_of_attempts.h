@@ -82,6 +82,12 @@ AttemptLimits limits_of_attempt(const Outlook& outlook);
 // once more for the same request.
 inline constexpr Duration kPauseBeforeAgain = milliseconds(250);
 
+MonotonicTime ended_at(const AttemptRecord& attempt);
+// Whether the site of `failed`, asked once so far, may be asked once more, and
+// whether its pause is over.
+bool may_be_asked_again(const Record& record, const AttemptRecord& failed);
+bool may_be_asked_again(const Record& record, const AttemptRecord& failed, MonotonicTime now);
+
 // The longest that a request waits for a site that asked for it: the class's
 // objective, at least a second, and never more than half of what is left.
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left);

@@ -92,7 +92,10 @@ bool Dispatch::may_get_room(const Request& request, Instant now) const {
     return site.valid() && request.permitted.contains(site.value()) &&
            still_offers(*request.world, site) && !waits_.until(line, now.monotonic) &&
            !drills_.ends(line, now.monotonic) &&
-           std::ranges::count(request.record.attempts, site, &AttemptRecord::site) == 0;
+           std::ranges::all_of(request.record.attempts, [&](const AttemptRecord& attempt) {
+             return attempt.site != site ||
+                    may_be_asked_again(request.record, attempt, now.monotonic);
+           });
   };
   bool may = false;
   slots_.full().for_each([&](std::size_t i) {
@@ -131,8 +134,9 @@ std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, Monotoni
                           .route = route_of(request),
                           .expected = {},
                           .deadline = until};
-  // One that has been let in is counted already.
-  if (!request.counted_at) {
+  // One that goes on is counted where it began. Among those that do, its tenant's
+  // turn follows from what they were foretold.
+  if (!request.counted_at || waiting.priority == 0) {
     const placement::Learned& learned = request.world->placement.learned();
     waiting.expected = {.prompt = learned.prompt_tokens(request.demand),
                         .output = learned.output_tokens(request.demand) * request.demand.choices};
@@ -154,9 +158,11 @@ void Dispatch::serve_queue(Instant now) {
   const auto can = [&](const limits::Waiting& waiting) { return can_go(waiting, now); };
   while (std::exchange(room_made_, false)) {
     while (const auto next = queue_.next(can, now.monotonic)) {
-      // What it was told of its route does not hold for it: the others are asked
-      // again when something has changed.
-      if (!take_turn(*next, now)) return;
+      if (take_turn(*next, now)) continue;
+      // What was found of its route does not hold for it: all are asked again with
+      // the next event.
+      room_made_ = true;
+      return;
     }
   }
 }
@@ -166,9 +172,12 @@ bool Dispatch::can_go(const limits::Waiting& waiting, Instant now) {
   HANSE_CHECK(request != nullptr && request->state == State::queued);
   Exclusions excluded;
   if (request->record.attempts.empty()) return decide(*request, {}, excluded, now).chosen.valid();
-  return std::ranges::any_of(ways_on(*request), [&](const Way& way) {
-    return decide(*request, way.wanted, excluded, now).chosen.valid();
-  });
+  for (Way& way : ways_on(*request)) {
+    // What takes sites that failed in passing takes the others as well.
+    way.wanted.again = true;
+    if (decide(*request, way.wanted, excluded, now).chosen.valid()) return true;
+  }
+  return false;
 }
 
 bool Dispatch::take_turn(const limits::Waiting& waiting, Instant now) {

@@ -127,11 +127,23 @@ TEST_F(Queueing, ARequestWhoseAttemptFailsGoesBeforeThoseThatHaveNotBegun) {
   EXPECT_FALSE(has_gone(fresh));
 }
 
-TEST_F(Queueing, ASiteThatIsFoundToWorkAgainMakesRoom) {
-  const Arrived request = waits();
-  EXPECT_THAT(desk.ends(under_way[0].request, 0, Failure::none, Desk::used(30, 20)).back(),
-              StartsWith("open_attempt"));
-  EXPECT_TRUE(has_gone(request));
+// It failed in passing at the only site that may have it; others took the slot.
+TEST_F(Queueing, ASecondTryAtTheSameSiteGoesBeforeThoseThatHaveNotBegun) {
+  const Arrived tried = waits("acme", "personal; subjects=EU");
+  desk.ends(under_way[2].request, 0, Failure::none, Desk::used(25, 50));
+  ASSERT_TRUE(has_gone(tried));
+  desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(60)});
+  std::vector<Arrived> fresh;
+  for (int i = 0; i < 3; ++i) fresh.push_back(waits("acme", "personal; subjects=EU"));
+  desk.ends(tried.request, 0, Failure::reset);
+  ASSERT_TRUE(has_gone(fresh[0])) << "hamburg is free for somebody else";
+  desk.pass(milliseconds(300));
+  desk.tell(Woke());
+  desk.pass(milliseconds(100));
+  EXPECT_EQ(desk.ends(fresh[0].request, 0, Failure::none, Desk::used(25, 50)).back(),
+            "open_attempt hamburg/small/q4");
+  EXPECT_EQ(desk.record(tried).attempts.size(), 2U);
+  EXPECT_FALSE(has_gone(fresh[1]));
 }
 
 TEST_F(Queueing, OutlivesAReload) {

@@ -58,6 +58,7 @@ struct Request {
     resumable = answer::Resumable::no;
     billed = Usage();
     last_failure = answer::Failure::none;
+    waits_until = now.monotonic;
     deadline = now.monotonic + snapshot.catalog.classes[event.latency_class].time_limit;
 
     record.number = number;

@@ -33,14 +33,16 @@ void RoomBook::answered(SiteLine site, Duration took) {
   if (line.learned >= wanted(line)) line.learned = 0;
 }
 
-void RoomBook::turned_away(SiteLine site, std::int32_t open) {
+void RoomBook::turned_away(SiteLine site, std::int32_t open, MonotonicTime sent_at,
+                           MonotonicTime now) {
   HANSE_CHECK(site.value() < lines_.size());
   Line& line = lines_[site.value()];
   // Of many that are turned away together the first has said it: the others were
   // sent before it could be heeded.
-  if (line.learned != 0 && open > line.learned) return;
+  if (line.learned != 0 && sent_at <= line.lowered_at) return;
   line.learned = std::max(1, std::min(open, room(site)) * 3 / 4);
   line.well = 0;
+  line.lowered_at = now;
 }
 
 std::int32_t RoomBook::room(SiteLine site) const {

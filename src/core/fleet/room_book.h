@@ -31,8 +31,9 @@ class RoomBook {
   // An attempt has ended well that took so long, from its opening on.
   // Requires, here and below: the site is known.
   void answered(SiteLine site, Duration took);
-  // One was turned away while so many were open there, itself among them.
-  void turned_away(SiteLine site, std::int32_t open);
+  // One that was sent at `sent_at` was turned away while so many were open there,
+  // itself among them.
+  void turned_away(SiteLine site, std::int32_t open, MonotonicTime sent_at, MonotonicTime now);
 
   // At most so many at once; one at least, unless it has no slots.
   [[nodiscard]] std::int32_t room(SiteLine site) const;
@@ -44,6 +45,7 @@ class RoomBook {
     Duration takes;            // a mean over the last attempts; zero: not known
     std::int32_t learned = 0;  // room, after it has been busy; zero: it has not been
     std::int32_t well = 0;     // attempts since `learned` changed
+    MonotonicTime lowered_at;
   };
   [[nodiscard]] static std::int32_t wanted(const Line& line);
 

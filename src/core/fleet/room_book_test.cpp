@@ -7,6 +7,8 @@ namespace {
 
 constexpr SiteLine kSite{2};
 
+MonotonicTime at(std::int64_t s) { return MonotonicTime(seconds(s).count()); }
+
 TEST(RoomBook, HasItsSlotsWhereTheLinkIsShort) {
   RoomBook book;
   book.know(kSite, 4, milliseconds(20));
@@ -30,7 +32,7 @@ TEST(RoomBook, HasMoreWhereSlotsWouldWaitForTheLink) {
 TEST(RoomBook, HasLessAfterItWasBusyAndRisesAgainSlowly) {
   RoomBook book;
   book.know(kSite, 100, Duration());
-  book.turned_away(kSite, 40);
+  book.turned_away(kSite, 40, at(1), at(2));
   EXPECT_EQ(book.room(kSite), 30);
   for (int i = 0; i < 29; ++i) book.answered(kSite, seconds(1));
   EXPECT_EQ(book.room(kSite), 30);
@@ -43,17 +45,16 @@ TEST(RoomBook, HasLessAfterItWasBusyAndRisesAgainSlowly) {
 TEST(RoomBook, OfManyThatAreTurnedAwayTogetherTheFirstSaysIt) {
   RoomBook book;
   book.know(kSite, 100, Duration());
-  book.turned_away(kSite, 40);
-  for (int open = 39; open > 30; --open) book.turned_away(kSite, open);
+  for (int open = 40; open > 0; --open) book.turned_away(kSite, open, at(1), at(2));
   EXPECT_EQ(book.room(kSite), 30);
-  book.turned_away(kSite, 30);
+  book.turned_away(kSite, 30, at(3), at(4));
   EXPECT_EQ(book.room(kSite), 22) << "it is still too much";
 }
 
 TEST(RoomBook, AlwaysHasRoomForOne) {
   RoomBook book;
   book.know(kSite, 3, milliseconds(5));
-  for (int i = 0; i < 20; ++i) book.turned_away(kSite, 1);
+  for (int i = 0; i < 20; ++i) book.turned_away(kSite, 1, at(2 * i + 1), at(2 * i + 2));
   EXPECT_EQ(book.room(kSite), 1);
   book.know(kSite, 0, milliseconds(5));
   EXPECT_EQ(book.room(kSite), 0);
@@ -62,7 +63,7 @@ TEST(RoomBook, AlwaysHasRoomForOne) {
 TEST(RoomBook, KeepsWhatItLearnedOverAReload) {
   RoomBook book;
   book.know(kSite, 8, Duration());
-  book.turned_away(kSite, 8);
+  book.turned_away(kSite, 8, at(1), at(2));
   book.know(kSite, 16, Duration());
   EXPECT_EQ(book.room(kSite), 6);
 }

@@ -98,6 +98,12 @@ std::expected<Front::Asked, api::Problem> Front::read_head(const http::RequestHe
 
 // What is meant for us and would pass unnoticed is refused.
 std::expected<void, api::Problem> Front::check_own_headers(const http::RequestHead& head) {
+  for (const std::string_view name : {"hanse-data", "hanse-class"}) {
+    if (head.headers().count(name) > 1) {
+      return std::unexpected(
+          api::bad_request(fmt::format("more than one {} header", name), std::string(name)));
+    }
+  }
   for (const http::Field header : head.headers()) {
     if (api::is_almost_ours(header.name)) {
       return std::unexpected(api::not_our_header(header.name));
@@ -123,12 +129,6 @@ std::expected<Admission, api::Problem> Front::admit(const http::RequestHead& hea
   admission.setting = shard_.setting();
   admission.key = key;
 
-  for (const std::string_view name : {"hanse-data", "hanse-class"}) {
-    if (head.headers().count(name) > 1) {
-      return std::unexpected(
-          api::bad_request(fmt::format("more than one {} header", name), std::string(name)));
-    }
-  }
   if (auto sound = check_own_headers(head); !sound)
     return std::unexpected(std::move(sound.error()));
   auto labels = api::read_labels(
@@ -164,6 +164,9 @@ std::expected<std::optional<KeptAnswers::Request>, api::Problem> Front::read_nam
   const http::RequestHead& head = exchange.head();
   const auto given = head.headers().find("idempotency-key");
   if (!given) return std::nullopt;
+  // What is told again has been asked for with sound headers.
+  if (auto sound = check_own_headers(head); !sound)
+    return std::unexpected(std::move(sound.error()));
   if (head.headers().count("idempotency-key") > 1) {
     return std::unexpected(
         api::bad_request("more than one Idempotency-Key header", "idempotency-key"));
