@@ -51,7 +51,10 @@ Status BookKeeper::catch_up() {
   progress_.wait(
       lock, [&] { return stop_ || booked_.load() >= written_.load() || failures_ > failures; });
   hurry_ = false;
-  if (booked_.load() < written_.load() && trouble_) return std::unexpected(*trouble_);
+  if (booked_.load() >= written_.load()) return {};
+  // It may have booked something since, and be out of trouble; not all of it.
+  if (failures_ > failures) return std::unexpected(*last_failure_);
+  if (trouble_) return std::unexpected(*trouble_);
   return {};
 }
 
@@ -73,7 +76,7 @@ void BookKeeper::run() {
     {
       const std::lock_guard lock(mutex_);
       if (!done) {
-        trouble_ = done.error();
+        trouble_ = last_failure_ = done.error();
         ++failures_;
       }
     }

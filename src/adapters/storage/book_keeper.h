@@ -86,6 +86,7 @@ class BookKeeper {
   std::condition_variable wake_;
   std::condition_variable progress_;
   std::optional<Error> trouble_;
+  std::optional<Error> last_failure_;
   std::uint64_t failures_ = 0;
   bool hurry_ = false;
   bool stop_ = false;
