@@ -24,11 +24,12 @@ if(HANSE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${HANSE_CCACHE}")
 endif()
 
+option(HANSE_WARNINGS_ARE_ERRORS "What the compiler warns of does not build" ON)
 set(HANSE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
 
 add_library(hanse_flags INTERFACE)
 target_compile_options(hanse_flags INTERFACE
-  -Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
+  -Wall -Wextra $<$<BOOL:${HANSE_WARNINGS_ARE_ERRORS}>:-Werror> -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
   -Woverloaded-virtual -Wimplicit-fallthrough
   # Decisions must not depend on how the compiler fuses multiplications.
   -ffp-contract=off
