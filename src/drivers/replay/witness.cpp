@@ -208,6 +208,8 @@ void Witness::entry(const ledger::Entry& entry, const Dispatch& dispatch) {
     request->attempt_written = true;
     request->watermarked = false;
   } else if (const auto* watermark = std::get_if<ledger::Watermark>(&entry.body)) {
+    expect(watermark->tenant.confirmed[TokenKind::output] <= request->left, request->ref,
+           "what is confirmed has left");
     request->may_leave = watermark->tenant.may_leave[TokenKind::output];
     request->watermarked = true;
   } else if (const auto* refused = std::get_if<ledger::RequestRefused>(&entry.body)) {
@@ -257,6 +259,7 @@ void Witness::release(const dispatch::Release& action, const Dispatch& dispatch)
 void Witness::left(RequestRef ref, Tokens output) {
   Watched& request = watched(ref);
   expect(output <= request.released, ref, "no token leaves before it is released");
+  request.left = std::max(request.left, output);
   request.something_left = request.something_left || output > Tokens(0);
 }
 

@@ -21,7 +21,8 @@
 //   tenant's wish.
 // * Every entry is accepted by a second ledger, and comes before what depends
 //   on it; accounts sum to zero; nobody's debts and holds pass a budget.
-// * No token leaves before it was released, none is released past a watermark.
+// * No token leaves before it was released, none is released past a watermark, and
+//   none is confirmed that has not left.
 // * What is open at a site is counted, also across changes of the snapshot.
 // * A request ends once, within its class's time limit, with its hold ended,
 //   and nothing is said about it afterwards. One entry closes it, whatever it
@@ -114,6 +115,7 @@ class Witness {
       bool answers = false;
     };
     std::vector<Open> under_way;
+    Tokens left{0};       // for the client, over all attempts
     Tokens may_leave{0};  // over all attempts, by the last watermark
     Tokens released{0};
   };

@@ -122,7 +122,9 @@ void Witness::attempt_is_lawful(const dispatch::OpenAttempt& action, const Dispa
   const fleet::Offer& offer = snapshot.fleet.offers[action.offer];
   expect(action.permit.site() == offer.site, action.request, "a permit is for the offer's site");
   expect(action.permit.given_at() == now.wall, action.request, "a permit is of this instant");
-  expect(!snapshot.fleet.sites[offer.site].retired, action.request, "a retired site is not asked");
+  const auto newest = snapshot_->fleet.sites.find(snapshot.fleet.sites[offer.site].name);
+  expect(newest && !snapshot_->fleet.sites[*newest].retired, action.request,
+         "a site that is retired or gone is not asked, whichever snapshot the request began with");
   expect(contains(snapshot.catalog.aliases[record.alias].variants, offer.variant), action.request,
          "an offer is of the alias that was asked for");
   // The reasons are computed by other code than the sets that dispatch uses.
