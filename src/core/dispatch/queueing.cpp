@@ -114,10 +114,11 @@ void Dispatch::await_room(Request& request, Instant now) {
   const End why = end_without_site(request, now);
   if (why == End::at_capacity && options_.queued_max > 0 && may_get_room(request, now)) {
     const Snapshot& snapshot = *request.world->snapshot;
-    const Duration most = longest_queueing(
-        snapshot.catalog.classes[request.record.latency_class],
-        request.world->placement.soonest_first_token(request.demand, request.permitted),
-        elapsed(now.monotonic, request.deadline));
+    const Duration most =
+        longest_queueing(snapshot.catalog.classes[request.record.latency_class],
+                         request.world->placement.soonest_first_token(
+                             request.demand, request.permitted, placement::Placement::Load::idle),
+                         elapsed(now.monotonic, request.deadline));
     if (!hold(request, now)) return;
     const auto refusal = enqueue(request, now.monotonic + most, now);
     if (refusal) turn_away(request, refusal->retry_after, now);
@@ -208,6 +209,14 @@ void Dispatch::turn_away(const limits::Waiting& waiting, Instant now) {
 
 void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   if (!request.record.attempts.empty()) return give_up(request, End::attempts_failed, now);
+  // Of a queue that has not moved yet nobody knows how fast it does. No sooner in
+  // any case than a slot is foretold to come free.
+  const placement::Placement& placement = request.world->placement;
+  const Duration as_it_is = placement.soonest_first_token(request.demand, request.permitted,
+                                                          placement::Placement::Load::as_it_is);
+  const Duration idle = placement.soonest_first_token(request.demand, request.permitted,
+                                                      placement::Placement::Load::idle);
+  again = std::max(again, as_it_is - std::min(idle, as_it_is));
   release_hold(request, ledger::Outcome::failed, now);
   end(request, End::at_capacity,
       Refuse{.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)}, now);

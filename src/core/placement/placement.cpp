@@ -209,13 +209,15 @@ Decision Placement::decide(const Demand& demand, const BitSet& allowed, Instant 
   return decision;
 }
 
-Duration Placement::soonest_first_token(const Demand& demand, const BitSet& sites) const {
+Duration Placement::soonest_first_token(const Demand& demand, const BitSet& sites,
+                                        Load load) const {
   const Field view = field(demand, workload(demand), {});
   std::optional<std::uint64_t> soonest;
   for (const Shelf::Spot spot : shelf(demand).by_id()) {
     if (!sites.contains(spot.site)) continue;
-    const std::uint64_t first_token =
-        view.first_token(loads_.idle_pace(OfferId(spot.offer)), /*cached=*/0);
+    const OfferId offer(spot.offer);
+    const Pace pace = load == Load::idle ? loads_.idle_pace(offer) : loads_.paces()[spot.offer];
+    const std::uint64_t first_token = view.first_token(pace, /*cached=*/0);
     soonest = std::min(soonest.value_or(first_token), first_token);
   }
   return duration(soonest.value_or(0));

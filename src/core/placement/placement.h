@@ -44,9 +44,12 @@ class Placement {
   // Requires: `offer` serves the demand's alias.
   [[nodiscard]] Prediction predict(const Demand& demand, OfferId offer) const;
 
-  // How soon the first token could be there if a site of `sites` had nothing
-  // else to do; no time at all when none serves the demand.
-  [[nodiscard]] Duration soonest_first_token(const Demand& demand, const BitSet& sites) const;
+  // How soon the first token could be there from a site of `sites`, as things
+  // stand or if it had nothing else to do; no time at all when none serves the
+  // demand.
+  enum class Load : std::uint8_t { as_it_is, idle };
+  [[nodiscard]] Duration soonest_first_token(const Demand& demand, const BitSet& sites,
+                                             Load load) const;
 
   // Told by dispatch as attempts go their way.
   LoadBook& loads() { return loads_; }
