@@ -63,11 +63,12 @@ def test_the_walk_ends_well_and_leaves_no_process_behind(config: pathlib.Path) -
     assert processes_of(config) == []
 
 
-def test_a_walk_that_is_interrupted_leaves_no_process_behind(config: pathlib.Path) -> None:
+@pytest.mark.parametrize("moment", ["hamburg", "gateway", "    you ", "A site disappears"])
+def test_a_walk_that_is_interrupted_leaves_no_process_behind(config: pathlib.Path, moment: str) -> None:
     with subprocess.Popen(verb(config, "run"), stdout=subprocess.PIPE, text=True) as walk:
         assert walk.stdout
         for line in walk.stdout:
-            if "ready in" in line:
+            if moment in line:
                 break
         walk.send_signal(signal.SIGINT)
         walk.stdout.read()

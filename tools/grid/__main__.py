@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import layout
 import processes
@@ -29,8 +29,12 @@ from console import paint, say, wrap
 from grid import DRAIN_SECONDS_MAX, GATEWAY, Grid, GridError, state_file, tail
 
 
-class Stopped(Exception):
-    """A signal asked us to end."""
+class Stopped(BaseException):
+    """A signal asked us to end.
+
+    No ordinary exception: libraries take every one of those for a part that
+    cannot be imported or a connection that failed, and go on.
+    """
 
 
 # --- The verbs ---------------------------------------------------------------
@@ -89,12 +93,13 @@ def run(plan: layout.Layout, state: pathlib.Path, binary: pathlib.Path) -> int:
         _check_before_start(plan, binary)
         grid = Grid(plan, state, binary)
         grid.on_ready = lambda name, seconds: say(_ready_line(plan, name, seconds))
-        _raise_on_signals()
+        check = _raise_on_signals()
         status = 1
         try:
             say(_heading(plan))
             grid.start()
-            status = walk.walk(grid)
+            check()
+            status = walk.walk(grid, check)
         finally:
             _ignore_signals()
             grid.stop()
@@ -268,12 +273,25 @@ def _only_one(state: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _raise_on_signals() -> None:
+def _raise_on_signals() -> Callable[[], None]:
+    """Turns signals into Stopped.
+
+    Returns what raises it again if a signal has come: Python drops what is
+    raised while it calls a destructor.
+    """
+    came: list[Stopped] = []
+
     def stop(number: int, _: object) -> None:
-        raise Stopped(signal.Signals(number).name)
+        came.append(Stopped(signal.Signals(number).name))
+        raise came[0]
+
+    def check() -> None:
+        if came:
+            raise came[0]
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+    return check
 
 
 def _ignore_signals() -> None:

@@ -383,8 +383,8 @@ STEPS = (
 )
 
 
-def walk(grid: grid_module.Grid) -> int:
-    """Takes the steps; returns the exit status."""
+def walk(grid: grid_module.Grid, check: Callable[[], None]) -> int:
+    """Takes the steps; returns the exit status. `check` is called between them and may raise."""
     tour = Walk(grid)
     for number, step in enumerate(STEPS, start=1):
         say()
@@ -402,6 +402,7 @@ def walk(grid: grid_module.Grid) -> int:
             say("    " + paint("✗", "red") + f" The request failed: {type(error).__name__}: {error}")
             _print_log(grid)
             return 1
+        check()
     say()
     say("  " + paint("─" * (WIDTH - 4), "dim"))
     return 0
