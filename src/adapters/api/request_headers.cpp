@@ -102,7 +102,7 @@ std::expected<std::string_view, Problem> read_bearer(std::string_view authorizat
   }
   const std::string_view key = blank == std::string_view::npos ? "" : trimmed(value.substr(blank));
   if (key.empty()) return no_key("The Authorization header says Bearer but holds no key.");
-  if (key.find_first_of(" \t,") != std::string_view::npos) {
+  if (std::ranges::any_of(key, [](char c) { return c == ' ' || c == '\t' || c == ','; })) {
     return no_key("The Authorization header holds more than one key.");
   }
   return key;

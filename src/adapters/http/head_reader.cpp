@@ -210,6 +210,7 @@ std::string_view HeadReader::text(std::size_t at, std::size_t size) const {
 
 bool HeadReader::read_fields() {
   auto kept = headers_.entries_.begin();
+  headers_.marks_ = 0;
   bool coded = false;
   for (auto& entry : headers_.entries_) {
     std::string_view value = text(entry.value_at, entry.value_size);
@@ -224,6 +225,7 @@ bool HeadReader::read_fields() {
       coded = true;
     }
     if (kind != FieldKind::ordinary && !read_field(entry, kind)) return false;
+    headers_.marks_ |= Headers::mark(entry.name_size, entry.initial);
     *kept++ = entry;
   }
   headers_.entries_.erase(kept, headers_.entries_.end());

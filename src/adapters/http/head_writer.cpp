@@ -1,5 +1,6 @@
 #include "adapters/http/head_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -37,10 +38,18 @@ void HeadWriter::request_line(std::string_view method, std::string_view target) 
 }
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
-  text(name);
-  text(": ");
-  text(value);
-  text("\r\n");
+  if (name.size() + value.size() + 4 > into_.size() - size_) {
+    fits_ = false;
+    return;
+  }
+  char* at = into_.data() + size_;
+  at = std::ranges::copy(name, at).out;
+  *at++ = ':';
+  *at++ = ' ';
+  at = std::ranges::copy(value, at).out;
+  *at++ = '\r';
+  *at++ = '\n';
+  size_ += name.size() + value.size() + 4;
 }
 
 void HeadWriter::field(std::string_view name, std::uint64_t value) {

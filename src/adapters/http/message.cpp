@@ -28,7 +28,13 @@ bool Headers::is_named(const Entry& entry, std::string_view name) const {
          equals_ignoring_case(text_.view().substr(entry.name_at, entry.name_size), name);
 }
 
+// Requires: `name` is not empty.
+bool Headers::may_hold(std::string_view name) const {
+  return (marks_ & mark(name.size(), to_lower(name.front()))) != 0;
+}
+
 std::optional<std::string_view> Headers::find(std::string_view name) const {
+  if (!may_hold(name)) return std::nullopt;
   for (const Entry& entry : entries_) {
     if (is_named(entry, name)) return text_.view().substr(entry.value_at, entry.value_size);
   }
@@ -36,6 +42,7 @@ std::optional<std::string_view> Headers::find(std::string_view name) const {
 }
 
 std::size_t Headers::count(std::string_view name) const {
+  if (!may_hold(name)) return 0;
   std::size_t n = 0;
   for (const Entry& entry : entries_) n += is_named(entry, name) ? 1U : 0U;
   return n;

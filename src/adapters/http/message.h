@@ -96,8 +96,16 @@ class Headers {
     entries_.clear();
   }
 
+  // One bit of 64, by length and initial: a name that no field shares its bit
+  // with is not there.
+  static std::uint64_t mark(std::size_t name_size, char initial) {
+    return std::uint64_t{1} << ((name_size * 5 + static_cast<unsigned char>(initial)) % 64);
+  }
+  [[nodiscard]] bool may_hold(std::string_view name) const;
+
   Buffer text_;
   std::vector<Entry> entries_;
+  std::uint64_t marks_ = 0;
 };
 
 enum class Version : std::uint8_t { http_1_0, http_1_1 };

@@ -1,6 +1,7 @@
 #include "adapters/telemetry/metrics.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -90,8 +91,11 @@ void GatewayMetrics::State::observe_attempt(const AttemptRecord& attempt, bool c
     const auto& best = attempt.decision.best;
     const std::int64_t predicted = best.empty() ? 0 : best[0].prediction.first_token.count();
     if (predicted > 0) {
-      series.prediction_ratio.observe(static_cast<std::int64_t>(
-          static_cast<__int128>(attempt.first_token->count()) * 1'000 / predicted));
+      std::int64_t thousandfold = 0;
+      if (__builtin_mul_overflow(attempt.first_token->count(), 1'000, &thousandfold)) {
+        thousandfold = std::numeric_limits<std::int64_t>::max();
+      }
+      series.prediction_ratio.observe(thousandfold / predicted);
     }
   }
   if (const auto per_token = time_per_token(attempt, record.choices)) {

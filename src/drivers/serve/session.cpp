@@ -75,6 +75,7 @@ void Session::open(const dispatch::OpenAttempt& action) {
   line_->open = true;
   line_->connected = false;
   line_->site = action.permit.site();
+  line_->offer = action.offer;
   line_->upstream = admission_.setting->upstreams[line_->site.value()];
   output_most_ =
       Tokens(shard_.record(ref()).output_limit.count() * question_.generations * question_.prompts);
@@ -162,7 +163,8 @@ void Session::borrow_text() {
 
 void Session::give_text_back() {
   constexpr std::size_t kSpareMax = 65'536;  // one long answer must not keep it for ever
-  if (!line_->out.empty()) return;
+  static const std::size_t kInPlace = std::string().capacity();
+  if (!line_->out.empty() || line_->out.capacity() == kInPlace) return;
   std::string& spare = shard_.spare_text();
   if (line_->out.capacity() > spare.capacity() && line_->out.capacity() <= kSpareMax)
     line_->out.swap(spare);

@@ -111,6 +111,7 @@ class Session final : public http::ExchangeObserver, public AnswerMaker {
     bool first_token_told = false;
     bool engine_done = false;
     SiteId site;
+    OfferId offer;
     std::shared_ptr<Upstream> upstream;
     dispatch::AttemptWatch watch;
     std::unique_ptr<engines::UpstreamRequest> upstream_request;  // until it has been sent

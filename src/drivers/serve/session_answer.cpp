@@ -73,6 +73,7 @@ void Session::on_failure(const http::CallFailure& failure) {
 }
 
 void Session::take_deltas() {
+  if (!question_.stream) return take_input();  // its text is written when all of it is there
   borrow_text();
   take_input();
   give_text_back();
@@ -124,8 +125,8 @@ void Session::stop_at_limit() {
 }
 
 bool Session::is_of_another_model(const answer::Delta& delta) const {
-  const OfferId offer = shard_.record(ref()).attempts[line_->attempt].decision.chosen;
-  const std::string& expected = admission_.setting->snapshot->fleet.offers[offer].reply_model;
+  const std::string& expected =
+      admission_.setting->snapshot->fleet.offers[line_->offer].reply_model;
   if (expected.empty() || !delta.has_model) return false;
   std::string named;
   const std::string_view value = delta.model();
