@@ -167,6 +167,11 @@ void write_request(const PlottedRequest& request, const dispatch::Snapshot& snap
   if (asked.leaves_after) lines.add("leaves_after = {}", exact(*asked.leaves_after));
   if (asked.leaves_after_attempt)
     lines.add("leaves_after_attempt = {}", *asked.leaves_after_attempt);
+  if (const auto& reading = asked.reads_slowly) {
+    lines.add("reads = {{ tokens = {}, every = {}, stops_after = {}, stops_for = {} }}",
+              reading->at_a_time.count(), exact(reading->every), reading->stops_after.count(),
+              exact(reading->stops_for));
+  }
   for (const replay::AttemptScript& script : request.attempts) write_attempt(script, lines);
 }
 
@@ -310,6 +315,12 @@ PlottedRequest read_request(Keys& keys, const dispatch::Snapshot& snapshot) {
   if (const auto attempt = keys.maybe_number("leaves_after_attempt")) {
     asked.leaves_after_attempt = static_cast<std::uint8_t>(*attempt);
   }
+  keys.in("reads", [&](Keys& item) {
+    asked.reads_slowly = {.at_a_time = Tokens(item.number("tokens", 1)),
+                          .every = item.time("every"),
+                          .stops_after = Tokens(item.number("stops_after", 0)),
+                          .stops_for = item.maybe_time("stops_for").value_or(Duration())};
+  });
   keys.each("attempt", [&](Keys& item) { request.attempts.push_back(read_attempt(item)); });
   return request;
 }

@@ -128,6 +128,7 @@ class Shrinker {
           a.leaves_after_attempt.reset();
         });
       }
+      if (now().reads_slowly) with([](replay::Asked& a) { a.reads_slowly.reset(); });
       if (now().arrived.choices > 1) with([](replay::Asked& a) { a.arrived.choices = 1; });
       if (now().cut != replay::Cut::by_token) {
         with([](replay::Asked& a) { a.cut = replay::Cut::by_token; });

@@ -1,9 +1,11 @@
 """The clients of a storm: they ask without a pause, and remember what they were told.
 
 A client asks for a chat or a text completion, as a stream or whole, as one of
-three tenants. Some leave in the middle; after a failure most ask the same again,
-word for word, as official clients do. Every ask has a trace of its own, by which
-engines and records can tell whose it was.
+four tenants. Some leave in the middle; after a failure most ask the same again,
+word for word, as official clients do. One tenant gives each question an
+Idempotency-Key: its clients come back when they have left, ask now and then for
+an answer that they have, and sometimes twice at once. Every ask has a trace of
+its own, by which engines and records can tell whose it was.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ KEYS = {
     "acme": "hk-demo-acme-000000000000",
     "smallshop": "hk-demo-smallshop-0000000",
     "guild": "hk-storm-guild-0000000000",
+    "club": "hk-storm-club-00000000000",
 }
+# The tenant whose requests carry an Idempotency-Key.
+KEYED = "club"
 # Nothing takes longer: past it the gateway has hung.
 HUNG_SECONDS = 30.0
 RETRIES = 2
@@ -43,6 +48,8 @@ class Ask:
     choices: int = 1
     leaves_after: int | None = None  # Tokens of a stream; of a whole answer, any.
     retry: bool = False
+    key: str = ""  # Its Idempotency-Key.
+    replayed: bool = False  # Told what another ask with the same key has begun.
     # Odd while the gateway is down; changes when it is killed and when it is back.
     era_begun: int = 0
     era_ended: int = 0
@@ -131,7 +138,7 @@ class Load:
                     self._under_way += 1
                 try:
                     if self._going.is_set():
-                        self._ask_until_answered(self._draw(chance))
+                        self._ask_until_answered(self._draw(chance), chance)
                 finally:
                     with self._guard:
                         self._under_way -= 1
@@ -141,9 +148,11 @@ class Load:
     def _draw(self, chance: random.Random) -> Ask:
         streamed = chance.random() < 0.7
         tokens = chance.choice([1, 5, 40, 80, 120, 255, 256, 257, 400])
+        tenant = chance.choice(list(KEYS))
         return Ask(
+            key=f"{chance.getrandbits(64):x}" if tenant == KEYED else "",
             trace=f"{chance.getrandbits(128):032x}",
-            tenant=chance.choice(list(KEYS)),
+            tenant=tenant,
             chat=chance.random() < 0.7,
             streamed=streamed,
             tokens=tokens,
@@ -151,23 +160,41 @@ class Load:
             leaves_after=chance.randrange(tokens) if chance.random() < self._leave else None,
         )
 
-    def _ask_until_answered(self, ask: Ask) -> None:
-        for _ in range(1 + RETRIES):
+    def _ask_until_answered(self, ask: Ask, chance: random.Random) -> None:
+        first = ask
+        for time in range(1, 2 + RETRIES):
+            twin = None
+            if ask.key and chance.random() < 0.2:
+                twin = threading.Thread(target=self._ask_once, args=(same(first, 16 + time),), daemon=True)
+                twin.start()
+            self._ask_once(ask)
+            if twin is not None:
+                twin.join()
+            wants_more = ask.outcome in ("error", "cut")
+            if ask.key:
+                wants_more = wants_more or ask.outcome == "left" or chance.random() < 0.3
+            if not wants_more or not self._going.is_set():
+                return
+            self._ending.wait(self._patience)
+            # Who comes back stays.
+            again = same(first, time)
+            again.leaves_after = None if ask.key and ask.outcome == "left" else ask.leaves_after
+            again.retry = ask.outcome in ("error", "cut")
+            ask = again
+
+    def _ask_once(self, ask: Ask) -> None:
+        try:
             self.up.wait(HUNG_SECONDS)
             ask.era_begun = self.era
             self._ask(ask)
             ask.era_ended = self.era
-            with self._guard:
-                self._ended.append(ask)
-                self.asked += 1
-                self.answers += ask.outcome == "whole"
-            if ask.outcome not in ("error", "cut") or not self._going.is_set():
-                return
-            self._ending.wait(self._patience)
-            # The same question; only the span that the client opens for it is new.
-            fields = ("tenant", "chat", "streamed", "tokens", "choices", "leaves_after")
-            trace = f"{int(ask.trace, 16) ^ (1 << 64):032x}" if not ask.retry else f"{int(ask.trace, 16) ^ 1:032x}"
-            ask = Ask(trace=trace, retry=True, **{name: getattr(ask, name) for name in fields})
+        except BaseException as failure:  # noqa: BLE001 - told by quiet().
+            self._failures.append(failure)
+            return
+        with self._guard:
+            self._ended.append(ask)
+            self.asked += 1
+            self.answers += ask.outcome == "whole"
 
     def _ask(self, ask: Ask) -> None:
         said = f"tokens {ask.tokens}"
@@ -182,6 +209,8 @@ class Load:
             "Content-Type": "application/json",
             "traceparent": f"00-{ask.trace}-00f067aa0ba902b7-01",
         }
+        if ask.key:
+            headers["Idempotency-Key"] = ask.key
         path = "/v1/chat/completions" if ask.chat else "/v1/completions"
         connection = http.client.HTTPConnection(*self._address, timeout=HUNG_SECONDS)
         with contextlib.closing(connection):
@@ -192,6 +221,7 @@ class Load:
                     connection.sock.settimeout(0.001 + ask.leaves_after / 20_000)
                 reply = connection.getresponse()
                 ask.request_id = reply.headers.get("x-request-id") or ""
+                ask.replayed = reply.headers.get("idempotent-replayed") == "true"
                 self._read(ask, reply)
             except TimeoutError:
                 ask.outcome = "left" if ask.leaves_after is not None and not ask.streamed else "hung"
@@ -216,6 +246,12 @@ class Load:
             text.append(error.partial.decode(errors="replace"))
             raise
         judge(ask, reply.status, "".join(text))
+
+
+def same(ask: Ask, time: int) -> Ask:
+    """The same question once more; only the span that the client opens for it is new."""
+    fields = ("tenant", "chat", "streamed", "tokens", "choices", "leaves_after", "key")
+    return Ask(trace=f"{int(ask.trace, 16) ^ (time << 64):032x}", **{name: getattr(ask, name) for name in fields})
 
 
 def judge(ask: Ask, status: int, text: str) -> None:

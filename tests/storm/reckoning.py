@@ -18,7 +18,7 @@ from load import Ask
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 # Of the table `outcomes`, see docs/ledger.md.
-COMPLETED, LOST = 1, 6
+COMPLETED, CANCELLED, LOST = 1, 4, 6
 ESTIMATED = 1
 # What tenants pay for an output token, in nano-units, and for one of a prompt at most.
 OUTPUT_NANO, PROMPT_NANO = 360, 120
@@ -175,14 +175,28 @@ class Reckoning:
         self._position = max([self._position, *(row["closed_position"] for row in rows.values())])
         self._count_postings(database)
 
-        by_number = {number_of(ask.request_id): ask for ask in asks if ask.request_id.startswith("req_")}
+        # Whose a request is, and who else was told of it, having the same key.
+        by_number: dict[Number, Ask] = {}
+        told: dict[Number, list[Ask]] = collections.defaultdict(list)
+        for ask in asks:
+            if ask.request_id.startswith("req_"):
+                number = number_of(ask.request_id)
+                if ask.replayed:
+                    told[number].append(ask)
+                else:
+                    by_number[number] = ask
         by_trace = {ask.trace: ask for ask in asks}
         for number in rows.keys() - by_number.keys():
-            self._find_out_whose(number, rows[number], by_number, by_trace)
+            if rows[number]["outcome"] == LOST and told[number]:
+                by_number[number] = self._first_of(told[number], asks)
+            else:
+                self._find_out_whose(number, rows[number], by_number, by_trace)
         for ask in asks:
             self._of_outcome(ask)
-        for number, ask in by_number.items():
-            self._of_tenant(ask, rows.get(number))
+        for number in by_number.keys() | told.keys():
+            all_told = told[number] + ([by_number[number]] if number in by_number else [])
+            self._of_tenant(all_told, rows.get(number))
+        self._of_keys(rows, by_number)
         for number, row in rows.items():
             self._of_suppliers(by_number.get(number), row, attempts[number])
         self._of_unknown(rows, by_number)
@@ -210,6 +224,25 @@ class Reckoning:
             return
         by_number[number] = ask
 
+    def _first_of(self, told: list[Ask], asks: list[Ask]) -> Ask:
+        """Who began what a crash took, when only those have a word of it who came after."""
+        silent = [
+            ask
+            for ask in asks
+            if ask.key == told[0].key and not ask.request_id and ask.era_begun == told[0].era_begun
+        ]
+        return next((ask for ask in silent if ask.trace in self._notes.by_trace), told[0])
+
+    def _of_keys(self, rows: dict, by_number: dict) -> None:
+        """One gateway carries out at most one request of a key to its end."""
+        done = collections.Counter()
+        for number, ask in by_number.items():
+            if ask.key and number in rows and rows[number]["outcome"] == COMPLETED:
+                done[number[0], ask.key] += 1
+        for (epoch, key), times in done.items():
+            if times > 1:
+                self.found.doubled.append(f"carried out {times} times in epoch {epoch}: key {key}")
+
     def _name(self, number: Number) -> str:
         value = int(self.audit["journal"], 16) << 72 | number[0] << 48 | number[1]
         digits = ""
@@ -222,17 +255,32 @@ class Reckoning:
         figures["asked"] += 1
         figures[ask.outcome] += 1
         figures["asked again after a failure"] += ask.retry
+        figures["asked with a key"] += bool(ask.key)
+        figures["told what another ask with the key has begun"] += ask.replayed
         if ask.rescue:
             figures[f"rescued: {ask.rescue}"] += 1
         if ask.outcome == "error":
             figures[f"error {ask.why}"] += 1
-        if ask.outcome in ("wrong", "hung"):
+        if ask.outcome in ("wrong", "hung") or ask.why == "idempotency_key_reused":
             self.found.lost.append(f"{ask.outcome}: {ask.why} {ask}")
         if ask.outcome == "cut" and ask.gateway_was_there:
             self.found.lost.append(f"cut though the gateway was there: {ask}")
 
-    def _of_tenant(self, ask: Ask, row: sqlite3.Row | None) -> None:
-        """What a tenant is charged for is what its client has."""
+    def _of_tenant(self, told: list[Ask], row: sqlite3.Row | None) -> None:
+        """What a tenant is charged for is what its client has, once however many were told it."""
+        if row is not None:
+            figures = self.found.figures
+            figures["charged, nano"] += row["charged_nano"] + row["written_off_nano"]
+            if row["outcome"] == LOST:
+                figures["cut by a kill of the gateway"] += 1
+                figures["in doubt of tenants, nano"] += row["in_doubt_nano"]
+        works = self._notes.by_trace
+        made = sum(work.made for ask in told for work in works.get(ask.trace, []))
+        for ask in told:
+            self._of_client(ask, row, made, told)
+
+    def _of_client(self, ask: Ask, row: sqlite3.Row | None, made: int, told: list[Ask]) -> None:
+        """Whether it is charged for what this client of it has."""
         found, figures = self.found, self.found.figures
         if row is None:
             if ask.outcome == "whole":
@@ -243,8 +291,6 @@ class Reckoning:
         if not row["path"].startswith(f"receivable/{ask.tenant}/"):
             found.doubled.append(f"charged to {row['path']}: {ask}")
         charged, doubt = row["charged_nano"] + row["written_off_nano"], row["in_doubt_nano"]
-        figures["charged, nano"] += charged
-        made = sum(work.made for work in self._notes.by_trace.get(ask.trace, []))
         delivered = ask.delivered * OUTPUT_NANO
         if ask.outcome == "whole":
             said = (ask.cost_nano, ask.prompt, ask.output)
@@ -253,9 +299,9 @@ class Reckoning:
                 where = found.lost if charged < ask.cost_nano else found.doubled
                 where.append(f"told {said}, booked {booked} and {doubt} in doubt: {ask}")
         elif row["outcome"] == LOST:
-            figures["cut by a kill of the gateway"] += 1
-            figures["in doubt of tenants, nano"] += doubt
-            if charged > delivered:
+            # Who has left may have been sent more than it has looked at.
+            most = made if any(one.outcome == "left" for one in told) else max(one.delivered for one in told)
+            if charged > most * OUTPUT_NANO:
                 found.doubled.append(f"charged {charged} nano for {ask.delivered} tokens: {ask}")
             if charged + doubt < delivered:
                 found.lost.append(f"{ask.delivered} tokens, {charged} charged and {doubt} in doubt: {ask}")
@@ -282,6 +328,7 @@ class Reckoning:
             figures["owed to suppliers, nano"] += attempt["owed_nano"]
             figures["in doubt of suppliers, nano"] += attempt["in_doubt_nano"]
             figures["tokens owed to suppliers"] += attempt["output_tokens"]
+            figures["attempts outrun by another"] += attempt["outcome"] == CANCELLED and row["outcome"] == COMPLETED
         if ask is None:
             return  # Of a request that was lost before a word of its reply; see _of_unknown.
         works = self._notes.by_trace.get(ask.trace, [])

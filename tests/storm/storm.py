@@ -25,6 +25,8 @@ again while it starts. It always starts again on the same data.
 
 **doubled** is the number of these:
 - requests that are charged twice, or that no client made, or to another tenant;
+- requests with one Idempotency-Key that one gateway has carried out twice (after a
+  kill it knows no key any more, and each execution has a bill of its own);
 - charges above what the client was told, above what it has been sent (after a
   crash), or above what the engines made (when the client left);
 - tokens that a supplier is owed for and that its engine has not made.

@@ -91,9 +91,9 @@ class Gateway(harness.Gateway):
 
 
 def render(folder: pathlib.Path, engines: dict[str, Engine], more: str = "") -> pathlib.Path:
-    """The configuration: config/four-sites.toml with room for more at once, and a third tenant."""
-    digest = hashlib.sha256(load.KEYS["guild"].encode()).hexdigest()
-    guild = f"""
+    """The configuration: config/four-sites.toml with room for more at once, and two tenants more, and hedges."""
+    digests = {name: hashlib.sha256(load.KEYS[name].encode()).hexdigest() for name in ("guild", "club")}
+    tenants = f"""
 [tenant.guild]
 name = "A guild that would rather have an error than another site's words"
 home = "DE"
@@ -103,7 +103,17 @@ price = "standard"
 rescue = "never"
 [tenant.guild.project.hall]
 [tenant.guild.project.hall.key.clerk]
-sha256 = "{digest}"
+sha256 = "{digests["guild"]}"
+[tenant.club]
+name = "A club whose requests carry an Idempotency-Key"
+home = "DE"
+policy = "none"
+data = "none"
+price = "standard"
+idempotency_keys = true
+[tenant.club.project.bar]
+[tenant.club.project.bar.key.till]
+sha256 = "{digests["club"]}"
 """
 
     def change(text: str) -> str:
@@ -111,12 +121,13 @@ sha256 = "{digest}"
             pattern = rf'(^\[site\.{site}\]$.*?kind = )"[^"]*"'
             text = re.sub(pattern, rf'\g<1>"{kind}"', text, count=1, flags=re.M | re.S)
         text = re.sub(r"^slots = 4$", "slots = 16", text, flags=re.M)
+        text = re.sub(r"^\[class\.interactive\]$", r"\g<0>\nhedge_percent = 20", text, flags=re.M)
         text = text.replace('budget = "0.000001"', 'budget = "1000000.00"')
         text = text.replace('budget = "25.00"', 'budget = "1000000.00"\nrescue = "any-variant"')
         for name in ("listen", "admin"):
             text = re.sub(rf'^{name} = "[^"]*"', f'{name} = "127.0.0.1:{quiet_port()}"', text, flags=re.M)
         text = re.sub(r"^context_tokens = .*$", "context_tokens = 40000", text, flags=re.M)
         # An engine that is back is to be used again before the next kill.
-        return text + guild + '\n[health]\nprobe_interval = "100ms"\npause_first = "100ms"\n' + more
+        return text + tenants + '\n[health]\nprobe_interval = "100ms"\npause_first = "100ms"\n' + more
 
     return harness.render_config(folder, {site: engine.url for site, engine in engines.items()}, change)

@@ -47,6 +47,9 @@ class World:
     booked: bool = True
     requests_open: int = 0
     debits: str = "1.00"
+    trace: str = "dddd"  # In the record.
+    others: list[Ask] = dataclasses.field(default_factory=list)  # With the same key.
+    more_requests: list[dict] = dataclasses.field(default_factory=list)
 
 
 def world() -> World:
@@ -73,12 +76,28 @@ def reckon(that: World, folder: pathlib.Path) -> Findings:
     notes.write_text("".join(f"{line}\n" for line in that.notes))
     gateway = types.SimpleNamespace(config=folder / "gateway.toml", command=lambda *words: _say(that, words))
     reckoning = Reckoning(gateway, {"ashburn": types.SimpleNamespace(notes=notes)})  # type: ignore[arg-type]
-    reckoning.reckon([that.ask])
+    reckoning.reckon([that.ask, *that.others])
     return reckoning.found
 
 
 def test_nothing_is_found_where_all_is_well(tmp_path: pathlib.Path) -> None:
     found = reckon(world(), tmp_path)
+    assert not found.lost and not found.doubled and not found.unbalanced
+
+
+def test_a_request_that_two_have_asked_for_is_billed_once(tmp_path: pathlib.Path) -> None:
+    that = world()
+    _ask_twice(that)
+    found = reckon(that, tmp_path)
+    assert not found.lost and not found.doubled and not found.unbalanced
+
+
+def test_who_comes_back_may_have_it_from_one_who_left_without_a_word(tmp_path: pathlib.Path) -> None:
+    that = world()
+    _ask_twice(that)
+    that.ask.outcome, that.ask.request_id, that.ask.delivered = "left", "", 0
+    that.trace = TRACE
+    found = reckon(that, tmp_path)
     assert not found.lost and not found.doubled and not found.unbalanced
 
 
@@ -114,7 +133,20 @@ def owed_for_less_than_was_reported(that: World) -> None:
     that.attempt["output_tokens"] -= 1
 
 
+def another_answer_for_who_comes_back(that: World) -> None:
+    _ask_twice(that)
+    that.others[0].cost_nano += 1
+
+
+def a_key_that_is_refused(that: World) -> None:
+    _ask_twice(that)
+    that.others[0].outcome, that.others[0].why = "error", "idempotency_key_reused"
+    that.others[0].request_id = ""
+
+
 LOST_ONES = [
+    another_answer_for_who_comes_back,
+    a_key_that_is_refused,
     not_booked,
     charged_too_little,
     still_open,
@@ -167,7 +199,15 @@ def owed_for_more_than_was_made(that: World) -> None:
     that.attempt["output_tokens"] += 1
 
 
+def carried_out_twice_for_one_key(that: World) -> None:
+    _ask_twice(that)
+    again = that.others[0]
+    again.replayed, again.request_id = False, "req_" + _digits(JOURNAL << 72 | 1 << 48 | 2)
+    that.more_requests = [that.request | {"sequence": 2, "closed_position": 10}]
+
+
 DOUBLED = [
+    carried_out_twice_for_one_key,
     charged_twice,
     charged_too_much,
     charged_to_another,
@@ -195,6 +235,11 @@ def test_books_that_do_not_balance_are_found(tmp_path: pathlib.Path) -> None:
 # --- Making it ----------------------------------------------------------------
 
 
+def _ask_twice(that: World) -> None:
+    that.ask.key = "one"
+    that.others = [dataclasses.replace(that.ask, trace="bbbb", replayed=True)]
+
+
 def _crash(that: World, charged: int) -> None:
     that.ask.outcome, that.ask.era_ended = "cut", 1
     that.request |= {"outcome": LOST, "charged_nano": charged, "prompt_tokens": 0}
@@ -212,6 +257,8 @@ def _write_books(that: World, path: pathlib.Path) -> None:
     if that.booked:
         _insert(database, "requests", that.request)
         _insert(database, "attempts", that.attempt)
+    for request in that.more_requests:
+        _insert(database, "requests", request)
     for line in range(that.times_posted):
         posting = {"position": 9, "line": line, "debit": RECEIVABLE, "credit": REVENUE, "epoch": 1, "sequence": 1}
         _insert(database, "postings", {"journal": 1, **posting})
@@ -229,7 +276,7 @@ def _insert(database: sqlite3.Connection, table: str, row: dict) -> None:
 def _say(that: World, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """What the gateway's own program would say."""
     charged, owed = (that.request["charged_nano"], that.attempt["owed_nano"]) if that.booked else (0, 0)
-    said: dict = {"trace_id": "dddd"}
+    said: dict = {"trace_id": that.trace}
     if words[:2] == ("books", "verify"):
         totals = [{"currency": "EUR", "debits": that.debits, "credits": "1.00"}]
         said = {"requests_open": that.requests_open, "totals": totals, "journal": f"{JOURNAL:032x}"}

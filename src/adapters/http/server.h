@@ -18,6 +18,7 @@
 // or abort() find out is told later, from the loop.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -144,6 +145,13 @@ class Exchange {
 
   ServerConnection& connection_;
 };
+
+// Body bytes of a stream that the client's socket has taken for sure: framing
+// counts as unsent, too.
+inline std::uint64_t bytes_taken(const Exchange& exchange) {
+  const std::uint64_t written = exchange.body_bytes_written();
+  return written - std::min<std::uint64_t>(exchange.unsent_bytes(), written);
+}
 
 class Handler {
  public:

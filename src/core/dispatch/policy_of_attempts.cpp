@@ -179,6 +179,15 @@ bool may_be_the_requests_own(const Record& record, answer::Failure failure) {
   return std::ranges::count_if(record.attempts, failed_so) > 1;
 }
 
+Usage without_undelivered(Usage billed, Tokens deltas) {
+  for (const TokenKind kind : {TokenKind::output, TokenKind::reasoning}) {
+    const Tokens less = std::clamp(billed.tokens[kind], Tokens(0), std::max(deltas, Tokens(0)));
+    billed.tokens[kind] -= less;
+    deltas -= less;
+  }
+  return billed;
+}
+
 ledger::Outcome outcome_of(answer::Failure failure, bool delivered) {
   switch (failure) {
     case answer::Failure::none: return ledger::Outcome::completed;

@@ -32,6 +32,10 @@ TokenCounts most_tokens(const Record& record);
 // what a site says must not be able to break the books.
 Usage bounded(const Usage& reported, const TokenPrices& tenant, const TokenPrices& supplier);
 
+// What a client pays for that leaves before so many of the deltas in `billed`
+// have been delivered: each is a token at least, and an answer's text comes last.
+Usage without_undelivered(Usage billed, Tokens deltas);
+
 // The most that a request can cost at `prices`: every prompt token at the
 // dearest of the prices a prompt token may have, every output token likewise.
 // Nothing when all prices are zero.

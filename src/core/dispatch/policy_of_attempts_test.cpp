@@ -121,6 +121,22 @@ std::optional<Duration> hedge_of(const Given& given, bool streamed = true) {
                       .streamed = streamed});
 }
 
+TEST(WithoutUndelivered, WhoLeavesPaysNotForWhatItWasNotGiven) {
+  Usage billed;
+  billed.tokens[TokenKind::prompt] = Tokens(40);
+  billed.tokens[TokenKind::reasoning] = Tokens(10);
+  billed.tokens[TokenKind::output] = Tokens(20);
+
+  EXPECT_EQ(without_undelivered(billed, Tokens(0)).tokens, billed.tokens);
+  const TokenCounts some = without_undelivered(billed, Tokens(25)).tokens;
+  EXPECT_EQ(some[TokenKind::output], Tokens(0));
+  EXPECT_EQ(some[TokenKind::reasoning], Tokens(5));
+  EXPECT_EQ(some[TokenKind::prompt], Tokens(40));
+  const TokenCounts nothing = without_undelivered(billed, Tokens(1'000)).tokens;
+  EXPECT_EQ(nothing[TokenKind::reasoning], Tokens(0));
+  EXPECT_EQ(nothing[TokenKind::prompt], Tokens(40));
+}
+
 TEST(HedgeAfter, IsTwiceTheSpreadPastWhatIsForetold) {
   Given given;
   given.spread = milliseconds(100);

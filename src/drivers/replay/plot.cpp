@@ -87,6 +87,7 @@ GridCounts sum(GridCounts a, const GridCounts& b) {
   a.hedges_won += b.hedges_won;
   a.turned_away += b.turned_away;
   a.late_news += b.late_news;
+  a.pauses += b.pauses;
   a.queue_longest = std::max(a.queue_longest, b.queue_longest);
   return a;
 }

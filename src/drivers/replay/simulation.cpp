@@ -45,6 +45,7 @@ class Author {
   void choose_words(dispatch::Arrived& arrived);
   void choose_sizes(Asked& asked);
   void choose_leaving(Asked& asked);
+  void choose_reading(Asked& asked);
   AttemptScript script(const Asked& asked);
   void choose_claims(const Asked& asked, AttemptScript& script);
 
@@ -70,7 +71,20 @@ Asked Author::ask() {
   choose_words(asked.arrived);
   choose_sizes(asked);
   if (clients_.chance_ppm(options_.client_leaves_ppm)) choose_leaving(asked);
+  if (options_.slow_readers_ppm > 0 && clients_.chance_ppm(options_.slow_readers_ppm)) {
+    choose_reading(asked);
+  }
   return asked;
+}
+
+void Author::choose_reading(Asked& asked) {
+  Reading& reading = asked.reads_slowly.emplace();
+  reading.at_a_time = Tokens(1 + skewed_up_to(clients_, 127));
+  reading.every = Duration(skewed_up_to(clients_, seconds(2).count()));
+  if (!clients_.chance_ppm(400'000)) return;
+  reading.stops_after = Tokens(1 + up_to(clients_, asked.output.count()));
+  // Some so long that they are taken for gone.
+  reading.stops_for = Duration(skewed_up_to(clients_, seconds(45).count()));
 }
 
 void Author::choose_leaving(Asked& asked) {
@@ -342,6 +356,7 @@ SimulationOptions swarm(std::uint64_t seed) {
     options.dispatch.queued_max = 1 + static_cast<std::uint32_t>(random.below(8));
     options.dispatch.queued_max_per_tenant = 1 + static_cast<std::uint32_t>(random.below(4));
   }
+  options.slow_readers_ppm = sometimes(700'000);
   return options;
 }
 

@@ -35,8 +35,9 @@ struct SimulationOptions {
   TroubleRates troubles;
   std::uint32_t labels_ppm = 600'000;  // requests that carry labels of their own
   std::uint32_t client_leaves_ppm = 0;
-  std::uint32_t odd_usage_ppm = 0;   // absent, too much, or absurd
-  std::uint32_t told_again_ppm = 0;  // attempts of which news comes once more when they are over
+  std::uint32_t slow_readers_ppm = 0;  // clients that take a stream slowly
+  std::uint32_t odd_usage_ppm = 0;     // absent, too much, or absurd
+  std::uint32_t told_again_ppm = 0;    // attempts of which news comes once more when they are over
   // How long a site works and does not work, in the mean; a good time of zero
   // says that sites always work.
   Duration site_good_mean;

@@ -105,6 +105,7 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
     counts.rescued += report.counts.rescued;
     counts.turned_away += report.counts.turned_away;
     counts.late_news += report.counts.late_news;
+    counts.pauses += report.counts.pauses;
     written_off += report.written_off;
     deaths += report.deaths;
     lost += report.lost;
@@ -119,6 +120,7 @@ TEST(Simulation, SeesEveryEndAndEveryKindOfTrouble) {
   EXPECT_GT(counts.rescued, 10U);
   EXPECT_GT(counts.turned_away, 0U);
   EXPECT_GT(counts.late_news, 0U);
+  EXPECT_GT(counts.pauses, 0U);
   EXPECT_GT(written_off, Money());
   EXPECT_GT(deaths, 5U);
   EXPECT_GT(lost, 5U);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "core/dispatch/policy_of_attempts.h"
 
 namespace hanse::replay {
 namespace {
@@ -191,10 +192,47 @@ void VirtualGrid::happen(const ClientComes&) {
 }
 
 void VirtualGrid::happen(const ClientLeaves& leaving) {
-  const Exchange& exchange = exchanges_[leaving.request.slot];
+  Exchange& exchange = exchanges_[leaving.request.slot];
   if (!exchange.open || exchange.ref != leaving.request) return;
+  // The end of its request may be decided already, and goes out in this turn:
+  // then it leaves behind that.
+  if (dispatch_.record(exchange.ref).end != dispatch::End::open) return;
+  exchange.client_gone = true;
   tell(dispatch::ClientGone{
-      .request = exchange.ref, .usage = used(exchange), .billed = billed(exchange)});
+      .request = exchange.ref,
+      .usage = used(exchange),
+      .billed = dispatch::without_undelivered(billed(exchange), deltas(exchange) - exchange.left),
+      .paused = paused_for(exchange.line)});
+}
+
+void VirtualGrid::happen(const ClientTakes& taking) {
+  Exchange& exchange = exchanges_[taking.request.slot];
+  if (!exchange.open || exchange.ref != taking.request || exchange.client_gone) return;
+  const Reading& reading = *exchange.asked.reads_slowly;
+  exchange.taking = false;
+  const Tokens before = exchange.left;
+  take_up_to(exchange, std::min(exchange.handed, before + reading.at_a_time));
+  if (before < reading.stops_after && exchange.left >= reading.stops_after) {
+    exchange.stands_still_until = clock_.monotonic() + reading.stops_for;
+  }
+  await_taking(exchange);
+  const bool is_low = exchange.handed - exchange.left <= options_.untaken_low;
+  if (is_low && exchange.line.paused_at) read_again(exchange);
+}
+
+void VirtualGrid::take_up_to(Exchange& exchange, Tokens output) {
+  exchange.left = output;
+  witness_.left(exchange.ref, output);
+}
+
+void VirtualGrid::await_taking(Exchange& exchange) {
+  if (exchange.taking || exchange.left == exchange.handed) return;
+  exchange.taking = true;
+  const MonotonicTime now = clock_.monotonic();
+  const MonotonicTime next =
+      std::max(now + exchange.asked.reads_slowly->every, exchange.stands_still_until);
+  if (elapsed(now, next) <= options_.takes_nothing_max) return at(next, ClientTakes{exchange.ref});
+  at(now + options_.takes_nothing_max, ClientLeaves{exchange.ref});
 }
 
 // --- Sites -------------------------------------------------------------------
@@ -239,13 +277,48 @@ void VirtualGrid::emit_reactions(Place place) {
 void VirtualGrid::happen(const SiteSays& says) {
   Exchange* exchange = find(says.slot, says.saying.job);
   if (exchange == nullptr || sites_[says.place].model.condition() == Condition::cut_off) return;
-  const Saying& saying = says.saying;
+  if (exchange->line.paused_at) return exchange->line.unread.push_back(says.saying);
+  hear(*exchange, says.saying);
+}
+
+void VirtualGrid::hear(Exchange& exchange, const Saying& saying) {
   switch (saying.kind) {
-    case Saying::Kind::connected: exchange->line.watch.connected(clock_.monotonic()); return;
-    case Saying::Kind::answered: return answered(*exchange, saying.output);
-    case Saying::Kind::finished: return finished(*exchange, saying);
-    case Saying::Kind::failed: return end_attempt(*exchange, saying.failure, saying.retry_after);
+    case Saying::Kind::connected: exchange.line.watch.connected(clock_.monotonic()); return;
+    case Saying::Kind::answered: return answered(exchange, saying.output);
+    case Saying::Kind::finished: return finished(exchange, saying);
+    case Saying::Kind::failed: return end_attempt(exchange, saying.failure, saying.retry_after);
   }
+}
+
+void VirtualGrid::pause(Line& line) {
+  if (!line.job || line.paused_at) return;
+  ++counts_.pauses;
+  line.paused_at = clock_.monotonic();
+  line.watch.paused(clock_.monotonic());
+}
+
+void VirtualGrid::read_again(Exchange& exchange) {
+  Line& line = exchange.line;
+  line.paused_for = paused_for(line);
+  line.paused_at.reset();
+  line.watch.resumed(clock_.monotonic());
+  line.rings_at = line.watch.due();
+  at(line.rings_at, LimitRings{.slot = exchange.ref.slot, .job = *line.job});
+  for (const Saying& saying : std::exchange(line.unread, {})) {
+    Exchange* const found = find(exchange.ref.slot, saying.job);
+    if (found == nullptr) return;
+    // The client may be full again.
+    if (line.paused_at) {
+      line.unread.push_back(saying);
+    } else {
+      hear(exchange, saying);
+    }
+  }
+}
+
+Duration VirtualGrid::paused_for(const Line& line) const {
+  if (!line.paused_at) return line.paused_for;
+  return line.paused_for + elapsed(*line.paused_at, clock_.monotonic());
 }
 
 void VirtualGrid::answered(Exchange& exchange, Tokens output) {
@@ -333,11 +406,14 @@ void VirtualGrid::tell_first_token(Exchange& exchange) {
 }
 
 void VirtualGrid::let_leave(Exchange& exchange) {
-  if (!exchange.asked.arrived.streamed) return;
+  if (!exchange.asked.arrived.streamed || exchange.client_gone) return;
   const Tokens may = std::min(deltas(exchange), exchange.released);
-  if (may <= exchange.left) return;
-  exchange.left = may;
-  witness_.left(exchange.ref, exchange.left);
+  if (may <= exchange.handed) return;
+  exchange.handed = may;
+  witness_.handed(exchange.ref, may);
+  if (!exchange.asked.reads_slowly) return take_up_to(exchange, may);
+  await_taking(exchange);
+  if (exchange.handed - exchange.left > options_.untaken_high) pause(exchange.line);
 }
 
 void VirtualGrid::happen(const BatchIsDue& due) {
@@ -354,11 +430,12 @@ void VirtualGrid::happen(const BatchIsDue& due) {
 
 void VirtualGrid::happen(const LimitRings& ringing) {
   Exchange* exchange = find(ringing.slot, ringing.job);
-  if (exchange == nullptr) return;
+  if (exchange == nullptr || exchange->line.rings_at != clock_.monotonic()) return;
   if (const auto failure = exchange->line.watch.overdue(clock_.monotonic())) {
     return end_attempt(*exchange, *failure, {});
   }
-  at(exchange->line.watch.due(), ringing);
+  exchange->line.rings_at = exchange->line.watch.due();
+  at(exchange->line.rings_at, ringing);
 }
 
 void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
@@ -372,6 +449,7 @@ void VirtualGrid::end_attempt(Exchange& exchange, answer::Failure failure,
       .billed = billed(exchange),
       .output = deltas(exchange),
       .resumable = exchange.asked.arrived.streamed ? resumable(exchange) : answer::Resumable::no,
+      .paused = paused_for(exchange.line),
       .retry_after = retry_after};
   drop_attempt(exchange);
   if (exchange.line.told_again_after) {

@@ -43,6 +43,17 @@ namespace hanse::replay {
 // How an engine cuts its answer into events.
 enum class Cut : std::uint8_t { by_token, by_piece, anywhere };
 
+// How a client takes a stream that it cannot take at once: some tokens at a
+// time, and once it stands still.
+struct Reading {
+  Tokens at_a_time{1};
+  Duration every = {};
+  Tokens stops_after{0};
+  Duration stops_for = {};
+
+  bool operator==(const Reading&) const = default;
+};
+
 // What a client asks, and what is true of it although the gateway cannot know.
 struct Asked {
   dispatch::Arrived arrived;  // all but the reference
@@ -61,7 +72,8 @@ struct Asked {
   // while another is under way, or none is.
   std::optional<Duration> leaves_after;
   std::optional<std::uint8_t> leaves_after_attempt;
-  std::uint64_t tag = 0;  // the director's own
+  std::optional<Reading> reads_slowly;  // else it takes at once what is let go
+  std::uint64_t tag = 0;                // the director's own
 };
 
 // What the client was told in the end.
@@ -115,6 +127,12 @@ struct GridOptions {
   dispatch::DispatchOptions dispatch;
   Duration progress_every = milliseconds(20);  // progress is told in batches
   Duration probe_time_limit = seconds(1);
+  // So many tokens are kept for a client that does not take them: past the high
+  // mark its site is not read from until they are down to the low one. A client
+  // that takes nothing for so long is taken for gone.
+  Tokens untaken_high{32};
+  Tokens untaken_low{8};
+  Duration takes_nothing_max = seconds(30);
   // Actions are performed when a turn of the loop ends, its entries having
   // been written: so long after the first of them at most. Until then more
   // may happen, as it does live.
@@ -142,6 +160,7 @@ struct GridCounts {
   std::uint64_t hedges_won = 0;
   std::uint64_t turned_away = 0;
   std::uint64_t late_news = 0;
+  std::uint64_t pauses = 0;  // sites were not read from, for a client took nothing
   std::size_t queue_longest = 0;
 };
 
@@ -214,6 +233,11 @@ class VirtualGrid {
     Tokens said{0};       // by the attempt
     bool first_token_told = false;
     bool batch_pending = false;
+    MonotonicTime rings_at;  // by its watch
+    // Its site is not read from; what it says waits.
+    std::optional<MonotonicTime> paused_at;
+    std::vector<Saying> unread;
+    Duration paused_for;  // before
     // The answer over all attempts, and its text.
     std::optional<answer::Answer> answer;
     std::string text;
@@ -222,15 +246,19 @@ class VirtualGrid {
   struct Exchange {
     dispatch::RequestRef ref;
     bool open = false;
+    bool client_gone = false;  // and takes nothing any more
     Asked asked;
     Line line;                   // of the attempt under way, or the last one
     std::optional<Line> beside;  // of a second one, until one of both has answered
     bool hedged = false;         // there has been one
     std::int32_t continued = 0;  // attempts that went on from an answer
     // Deltas for the client.
-    Tokens left{0};
-    Tokens released{0};  // may leave
-    Tokens told{0};      // to dispatch as progress
+    Tokens left{0};       // it has taken
+    Tokens handed{0};     // to its connection, which keeps what it has not taken
+    Tokens released{0};   // may leave
+    Tokens told{0};       // to dispatch as progress
+    bool taking = false;  // it takes something soon, or is taken for gone
+    MonotonicTime stands_still_until;
     // Whether all attempts were such that their tokens can be counted exactly.
     bool honest = true;
     std::uint8_t attempts_sent = 0;
@@ -239,6 +267,9 @@ class VirtualGrid {
   // What waits in the queue.
   struct ClientComes {};
   struct ClientLeaves {
+    dispatch::RequestRef request;
+  };
+  struct ClientTakes {
     dispatch::RequestRef request;
   };
   struct JobReachesSite {
@@ -301,13 +332,14 @@ class VirtualGrid {
   struct ClockJumps {
     Duration by;
   };
-  using Happening =
-      std::variant<ClientComes, ClientLeaves, JobReachesSite, SiteSteps, SiteSays, GatewayCloses,
-                   LimitRings, BatchIsDue, ProbeReturns, WakeUp, TurnEnds, LateNews, SiteBecomes,
-                   SnapshotChanges, SiteTells, DrillBegins, LinkSlows, DiskSlows, ClockJumps>;
+  using Happening = std::variant<ClientComes, ClientLeaves, ClientTakes, JobReachesSite, SiteSteps,
+                                 SiteSays, GatewayCloses, LimitRings, BatchIsDue, ProbeReturns,
+                                 WakeUp, TurnEnds, LateNews, SiteBecomes, SnapshotChanges,
+                                 SiteTells, DrillBegins, LinkSlows, DiskSlows, ClockJumps>;
 
   void happen(const ClientComes&);
   void happen(const ClientLeaves& leaving);
+  void happen(const ClientTakes& taking);
   void happen(const JobReachesSite& reaching);
   void happen(const SiteSteps& stepping);
   void happen(const SiteSays& saying);
@@ -345,6 +377,7 @@ class VirtualGrid {
   void bill_is_right(const Exchange& exchange, const dispatch::Record& record,
                      const Outcome& outcome);
   void await_next_client();
+  void hear(Exchange& exchange, const Saying& saying);
   void answered(Exchange& exchange, Tokens output);
   void finished(Exchange& exchange, const Saying& saying);
   // Gives what the site has said since to the answer; false when the answer is
@@ -353,6 +386,10 @@ class VirtualGrid {
   void take(Exchange& exchange, std::string_view text);
   void tell_first_token(Exchange& exchange);
   void let_leave(Exchange& exchange);
+  void take_up_to(Exchange& exchange, Tokens output);
+  void await_taking(Exchange& exchange);
+  void pause(Line& line);
+  void read_again(Exchange& exchange);
   void end_attempt(Exchange& exchange, answer::Failure failure,
                    std::optional<Duration> retry_after);
   // Closes the attempt under way; the site learns of it a way later.
@@ -360,6 +397,7 @@ class VirtualGrid {
   void cancel_attempt(const dispatch::CancelAttempt& action);
   // Whether dispatch has done with the attempt, although it is still to be told so.
   [[nodiscard]] bool is_over(dispatch::RequestRef request, std::uint8_t attempt) const;
+  [[nodiscard]] Duration paused_for(const Line& line) const;
   static void go_on_with_the_other(Exchange& exchange);
   void emit_reactions(Place place);
   [[nodiscard]] static answer::Resumable resumable(const Exchange& exchange);

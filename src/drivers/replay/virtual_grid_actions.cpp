@@ -38,7 +38,7 @@ void VirtualGrid::perform(const dispatch::Action& action) {
       const Exchange& exchange = grid.exchanges_[a.request.slot];
       // What came before the break is booked and goes out with the error; not
       // of an answer of which nothing has left, for that is told by a status.
-      const Tokens left = exchange.left > Tokens(0) ? deltas(exchange) : Tokens(0);
+      const Tokens left = exchange.handed > Tokens(0) ? deltas(exchange) : Tokens(0);
       grid.end(a.request,
                {.told = left > Tokens(0) ? Outcome::Told::error_event : Outcome::Told::error,
                 .delivered = left,
@@ -86,6 +86,7 @@ void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
   exchange.line.watch =
       dispatch::AttemptWatch(action.limits, dispatch::Reply::streamed, clock_.monotonic());
   exchange.line.batch_pending = false;
+  exchange.line.paused_for = Duration();
   take_up(exchange, action, offer);
 
   const Tokens most = action.output_limit * asked.arrived.choices * asked.arrived.prompts;
@@ -105,7 +106,8 @@ void VirtualGrid::open_attempt(const dispatch::OpenAttempt& action) {
   ways_.emplace(job.id, Way{.slot = action.request.slot, .one_way = exchange.line.one_way});
   at(clock_.monotonic() + exchange.line.one_way + upload(link, asked.arrived.prompt_bytes),
      JobReachesSite{.place = exchange.line.place, .job = job});
-  at(exchange.line.watch.due(), LimitRings{.slot = action.request.slot, .job = job.id});
+  exchange.line.rings_at = exchange.line.watch.due();
+  at(exchange.line.rings_at, LimitRings{.slot = action.request.slot, .job = job.id});
 }
 
 void VirtualGrid::take_up(Exchange& exchange, const dispatch::OpenAttempt& action,
@@ -126,7 +128,7 @@ void VirtualGrid::take_up(Exchange& exchange, const dispatch::OpenAttempt& actio
                                  asked.arrived.prompts,
                                  is_stream ? answer::Keep::transcript : answer::Keep::nothing);
     exchange.line.text.clear();
-    exchange.left = exchange.released = exchange.told = Tokens(0);
+    exchange.left = exchange.handed = exchange.released = exchange.told = Tokens(0);
     return;
   }
   exchange.line.answer->next_attempt(action.take_up);
@@ -153,6 +155,8 @@ void VirtualGrid::drop_attempt(Exchange& exchange) {
   at(clock_.monotonic() + exchange.line.one_way,
      GatewayCloses{.place = exchange.line.place, .job = *exchange.line.job});
   exchange.line.job.reset();
+  exchange.line.paused_at.reset();
+  exchange.line.unread.clear();
 }
 
 void VirtualGrid::cancel_attempt(const dispatch::CancelAttempt& action) {
@@ -206,19 +210,22 @@ void VirtualGrid::whole_answer_is_right(const Exchange& exchange, const dispatch
                   got.count(), expected.count()));
 }
 
-// The tenant pays for one prompt and for what its client was given, wherever
-// tokens can be counted exactly, and however many attempts that took.
+// The tenant pays for one prompt and for what its client was given, or has taken
+// when it leaves, wherever tokens can be counted exactly, and however many
+// attempts that took.
 void VirtualGrid::bill_is_right(const Exchange& exchange, const dispatch::Record& record,
                                 const Outcome& outcome) {
   if (outcome.told == Outcome::Told::error && record.charged != Money()) {
     return witness_.complain("a client that is given nothing pays");
   }
-  const bool was_given =
-      outcome.told == Outcome::Told::whole ||
-      (outcome.told == Outcome::Told::error_event && exchange.asked.arrived.streamed);
+  const bool is_stream = exchange.asked.arrived.streamed;
+  const bool has_gone = outcome.told == Outcome::Told::nothing;
+  const bool was_given = outcome.told == Outcome::Told::whole ||
+                         (outcome.told == Outcome::Told::error_event && is_stream) ||
+                         (has_gone && is_stream);
   if (!was_given || !exchange.honest || exchange.asked.cut != Cut::by_token) return;
   const TokenCounts& paid = record.usage.tokens;
-  const Tokens got = tokens_in(exchange.line.text);
+  const Tokens got = has_gone ? exchange.left : tokens_in(exchange.line.text);
   if (paid[TokenKind::output] != got) {
     witness_.complain(fmt::format("a tenant pays for {} tokens of an answer of {}",
                                   paid[TokenKind::output].count(), got.count()));

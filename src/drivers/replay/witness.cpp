@@ -256,11 +256,17 @@ void Witness::release(const dispatch::Release& action, const Dispatch& dispatch)
   request->released = action.output;
 }
 
-void Witness::left(RequestRef ref, Tokens output) {
+void Witness::handed(RequestRef ref, Tokens output) {
   Watched& request = watched(ref);
   expect(output <= request.released, ref, "no token leaves before it is released");
-  request.left = std::max(request.left, output);
+  request.handed = std::max(request.handed, output);
   request.something_left = request.something_left || output > Tokens(0);
+}
+
+void Witness::left(RequestRef ref, Tokens output) {
+  Watched& request = watched(ref);
+  expect(output <= request.handed, ref, "a client takes only what was handed to it");
+  request.left = std::max(request.left, output);
 }
 
 void Witness::begins_anew(RequestRef ref, bool is_delivered) {

@@ -70,7 +70,9 @@ class Witness {
   void action(const dispatch::Action& action, const dispatch::Dispatch& dispatch, Instant now);
   // All actions of the event are out.
   void done(const dispatch::Dispatch& dispatch);
-  // Of the attempt under way, so many tokens have left for the client in all.
+  // So many tokens of the answer have been handed to the client's connection in
+  // all, and so many the client has taken.
+  void handed(dispatch::RequestRef request, Tokens output);
   void left(dispatch::RequestRef request, Tokens output);
   // An attempt begins the answer anew; `is_delivered` says that the client has
   // been given a part of one.
@@ -94,7 +96,7 @@ class Witness {
     bool streamed = false;
     bool attempt_written = false;  // its entry has come, its action not yet
     bool watermarked = false;      // so has a watermark of it
-    bool something_left = false;   // for the client
+    bool something_left = false;   // for the client, or may any time
     bool closed = false;           // by its last entry
     bool hedged = false;
     std::optional<ledger::Refusal> refused;
@@ -115,7 +117,8 @@ class Witness {
       bool answers = false;
     };
     std::vector<Open> under_way;
-    Tokens left{0};       // for the client, over all attempts
+    Tokens handed{0};     // to the client's connection, over all attempts
+    Tokens left{0};       // taken from it
     Tokens may_leave{0};  // over all attempts, by the last watermark
     Tokens released{0};
   };

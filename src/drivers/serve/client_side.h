@@ -6,6 +6,7 @@
 // nothing more than its exchange.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -34,6 +35,14 @@ class ClientSide {
   // Whether somebody waits for it now.
   [[nodiscard]] bool listens() const {
     return exchange_ != nullptr || (answer_ != nullptr && answer_->heard());
+  }
+  // Bytes of a stream, before framing: handed over, and taken by whoever has
+  // taken most. Requires: there().
+  [[nodiscard]] std::uint64_t written() const {
+    return exchange_ != nullptr ? exchange_->body_bytes_written() : answer_->written();
+  }
+  [[nodiscard]] std::uint64_t taken() const {
+    return exchange_ != nullptr ? http::bytes_taken(*exchange_) : answer_->taken();
   }
   // Null without an Idempotency-Key.
   [[nodiscard]] KeptAnswer* kept() const { return answer_; }

@@ -30,6 +30,7 @@ class KeptAnswer::Listener final : public http::ExchangeObserver {
   }
 
   [[nodiscard]] std::size_t heard() const { return heard_; }
+  [[nodiscard]] std::uint64_t taken() const { return http::bytes_taken(exchange_); }
 
   // Tells what its socket takes. True when it has been told all: the exchange
   // has ended.
@@ -217,6 +218,12 @@ void KeptAnswer::move_on() {
 void KeptAnswer::remove(Listener& listener) {
   std::erase_if(listeners_, [&](const auto& other) { return other.get() == &listener; });
   answers_.book().leaves(id_);
+}
+
+std::uint64_t KeptAnswer::taken() const {
+  std::uint64_t most = 0;
+  for (const auto& listener : listeners_) most = std::max(most, listener->taken());
+  return most;
 }
 
 std::size_t KeptAnswer::least_heard() const {

@@ -60,6 +60,9 @@ class KeptAnswer {
   [[nodiscard]] bool wanted() const;
   [[nodiscard]] bool heard() const { return !listeners_.empty(); }
   [[nodiscard]] bool begun() const { return status_ != 0; }
+  // Bytes of it, and how many the client that is farthest has taken.
+  [[nodiscard]] std::uint64_t written() const { return end_offset(); }
+  [[nodiscard]] std::uint64_t taken() const;
 
   // As http::Exchange has them. Each end lets go of the maker and may destroy
   // the answer.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "core/dispatch/policy_of_attempts.h"
 #include "drivers/serve/problems.h"
 #include "drivers/serve/shard.h"
 
@@ -137,7 +138,8 @@ void Session::begin_answer(answer::TakeUp take_up) {
       question_.stream && snapshot.tenants.tenants[tenant].rescue != limits::Rescue::never;
   line_->answer.emplace(question_,
                         may_be_rescued ? answer::Keep::transcript : answer::Keep::nothing);
-  released_ = reported_ = left_ = Tokens(0);
+  released_ = reported_ = Tokens(0);
+  delivery_ = {};
   line_->out.clear();
   const api::ReplyIdentity identity{.dialect = question_.dialect,
                                     .request_id = request_id(),
@@ -231,6 +233,7 @@ void Session::refuse(const dispatch::Refuse& action) {
 void Session::reply_with(const api::Problem& told) {
   if (!client_.begun()) return client_.refuse(told);
   // What came before the break has been paid for and goes out first.
+  if (client_.listens()) delivery_.taken_all(deltas());
   writer().write_error(told, line_->out);
   client_.finish_with_error(line_->out);
 }
@@ -271,6 +274,7 @@ void Session::go_on() {
 }
 
 void Session::on_client_gone(http::Exchange&) {
+  look_at_delivery();
   client_.left();
   nobody_listens();
 }
@@ -279,11 +283,19 @@ void Session::nobody_listens() {
   if (in_dispatch_) tell_client_gone();
 }
 
+// What is kept for a client that has not taken it has not left: it is lost when
+// the client goes or the process is killed.
+void Session::look_at_delivery() {
+  if (client_.listens()) delivery_.taken(client_.taken());
+}
+
 void Session::tell_client_gone() {
-  shard_.tell(dispatch::ClientGone{.request = ref(),
-                                   .usage = usage_so_far(),
-                                   .billed = billed_so_far(),
-                                   .paused = line_->call.paused_for()});
+  look_at_delivery();
+  shard_.tell(dispatch::ClientGone{
+      .request = ref(),
+      .usage = usage_so_far(),
+      .billed = dispatch::without_undelivered(billed_so_far(), deltas() - delivery_.left()),
+      .paused = line_->call.paused_for()});
 }
 
 }  // namespace hanse::serve

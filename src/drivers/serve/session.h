@@ -36,6 +36,7 @@
 #include "core/dispatch/attempt_watch.h"
 #include "core/dispatch/record_codec.h"
 #include "drivers/serve/client_side.h"
+#include "drivers/serve/delivery.h"
 #include "drivers/serve/setting.h"
 
 namespace hanse::serve {
@@ -169,6 +170,7 @@ class Session final : public http::ExchangeObserver, public AnswerMaker {
   void end_attempt(answer::Failure failure);
   [[nodiscard]] bool met_its_limit() const;
   void tell_client_gone();
+  void look_at_delivery();
   void watch_ran_out();
   void take_client(http::Exchange& exchange);
   void begin_stream();
@@ -235,7 +237,7 @@ class Session final : public http::ExchangeObserver, public AnswerMaker {
   // Deltas of the answer for the client, over all attempts.
   Tokens released_{0};  // may leave
   Tokens reported_{0};  // dispatch knows of
-  Tokens left_{0};      // have been sent
+  Delivery delivery_;   // have been taken
 };
 
 }  // namespace hanse::serve

@@ -160,8 +160,11 @@ void Session::on_progress() {
   }
   if (line_->first_token_told && deltas() >= reported_ + kReportEvery) {
     reported_ = deltas();
-    shard_.tell(dispatch::Progressed{
-        .request = ref(), .attempt = line_->attempt, .output = reported_, .left = left_});
+    look_at_delivery();
+    shard_.tell(dispatch::Progressed{.request = ref(),
+                                     .attempt = line_->attempt,
+                                     .output = reported_,
+                                     .left = delivery_.left()});
   }
   push_out();
 }
@@ -173,8 +176,8 @@ void Session::push_out() {
   if (!client_.begun() && !line_->first_token_told) return;
   if (!client_.begun()) begin_stream();
   const bool goes_on = client_.write(line_->out);
-  // What is only kept has not left: a crash would lose it.
-  if (client_.listens()) left_ = deltas();
+  delivery_.handed(deltas(), client_.written());
+  look_at_delivery();
   line_->out.clear();
   if (goes_on || !line_->call.active()) return;
   line_->call.pause();
