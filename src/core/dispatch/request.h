@@ -32,7 +32,7 @@ enum class State : std::uint8_t {
 // An attempt that is open.
 struct UnderWay {
   std::uint8_t index = 0;                   // in the record
-  fleet::Trial trial = fleet::Trial::none;  // it tries its site again
+  fleet::Trial trial = fleet::Trial::none;  // of its site, if it is watched
   std::unique_ptr<Twin> twin;               // when its request's world is not the newest
 };
 
