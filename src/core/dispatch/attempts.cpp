@@ -180,13 +180,8 @@ void Dispatch::go_on(Request& request, Instant now) {
   if (request.record.attempts.size() >= options_.attempts_max) {
     return give_up(request, End::attempts_failed, now);
   }
-  std::vector<Way> ways = ways_on(request);
-  for (const bool again : {false, true}) {
-    for (Way& way : ways) {
-      way.wanted.again = again;
-      if (attempt_at(request, way, now)) return;
-    }
-  }
+  const std::vector<Way> ways = ways_on(request);
+  if (attempt_on(request, ways, now)) return;
   const auto until = worth_waiting_for(request, now);
   const bool is_queued = !ways.empty() && may_get_room(request, now) &&
                          !enqueue(request, request.waits_until, now).has_value();
@@ -229,6 +224,16 @@ std::vector<Dispatch::Way> Dispatch::ways_on(const Request& request) const {
   // Other weights would tell another answer.
   ways.push_back({.wanted = {.variant = same}, .take_up = TakeUp::repeated});
   return ways;
+}
+
+bool Dispatch::attempt_on(Request& request, std::vector<Way> ways, Instant now) {
+  for (const bool again : {false, true}) {
+    for (Way& way : ways) {
+      way.wanted.again = again;
+      if (attempt_at(request, way, now)) return true;
+    }
+  }
+  return false;
 }
 
 bool Dispatch::attempt_at(Request& request, const Way& way, Instant now) {

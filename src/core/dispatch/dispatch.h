@@ -187,6 +187,9 @@ class Dispatch {
                     Instant now);
   // After an attempt that failed: the next one, now or in a while, or the end.
   void go_on(Request& request, Instant now);
+  // An attempt on the best of these ways on that there is a site for; sites that
+  // failed in passing come last.
+  bool attempt_on(Request& request, std::vector<Way> ways, Instant now);
   // An attempt as wanted, when there is a site for one.
   bool attempt_at(Request& request, const Way& way, Instant now);
   // When a site that failed in passing may be asked once more, if that is soon.
@@ -205,7 +208,8 @@ class Dispatch {
   // Lets those go whose turn it is and for whom there is room.
   void serve_queue(Instant now);
   bool can_go(const limits::Waiting& waiting, Instant now);
-  // Its turn has come. False when there is no room for it after all: it waits on.
+  // Its turn has come. False when there is no room for it after all: it waits on
+  // where it stood.
   bool take_turn(const limits::Waiting& waiting, Instant now);
   // It waits no longer, without having gone; one like it may come again then.
   void turn_away(const limits::Waiting& waiting, Instant now);

@@ -184,21 +184,24 @@ bool Dispatch::can_go(const limits::Waiting& waiting, Instant now) {
 bool Dispatch::take_turn(const limits::Waiting& waiting, Instant now) {
   Request& request = leave_queue(waiting, now);
   if (!request.record.attempts.empty()) {
-    go_on(request, now);
-    return request.state != State::queued;
+    const std::size_t permitted = request.permitted.count();
+    if (attempt_on(request, ways_on(request), now)) return true;
+    if (request.permitted.count() < permitted) {
+      // It is of another route now, or of none.
+      go_on(request, now);
+      return request.state != State::queued;
+    }
+  } else {
+    const placement::Decision decision = place(request, {}, request.record.excluded, now);
+    if (decision.chosen.valid()) {
+      count(request, waiting.expected);
+      if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
+      return true;
+    }
   }
-  const placement::Decision decision = place(request, {}, request.record.excluded, now);
-  if (decision.chosen.valid()) {
-    count(request, waiting.expected);
-    if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
-    return true;
-  }
-  // The queue has counted it for having gone.
-  queue_.charge(waiting.tenant, waiting.priority,
-                {.prompt = -waiting.expected.prompt, .output = -waiting.expected.output});
-  if (const auto refusal = enqueue(request, waiting.deadline, now)) {
-    turn_away(request, refusal->retry_after, now);
-  }
+  queue_.put_back();
+  request.state = State::queued;
+  request.queued_at = now.monotonic;
   return false;
 }
 
