@@ -176,6 +176,7 @@ bool Dispatch::still_offers(const World& before, SiteId site) const {
 // --- Going on ------------------------------------------------------------------
 
 void Dispatch::go_on(Request& request, Instant now) {
+  request.state = State::deciding;
   if (now.monotonic >= request.deadline) return give_up(request, End::out_of_time, now);
   if (request.record.attempts.size() >= options_.attempts_max) {
     return give_up(request, End::attempts_failed, now);

@@ -229,7 +229,7 @@ Request& Dispatch::leave_queue(const limits::Waiting& waiting, Instant now) {
   Request* request = find(request_of(waiting));
   HANSE_CHECK(request != nullptr && request->state == State::queued);
   request->record.queued += elapsed(request->queued_at, now.monotonic);
-  request->state = State::waiting;
+  request->state = State::deciding;
   return *request;
 }
 
