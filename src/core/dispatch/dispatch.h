@@ -203,6 +203,8 @@ class Dispatch {
   void await_room(Request& request, Instant now);
   // Whether a site could take the request, if only it had room.
   [[nodiscard]] bool may_get_room(const Request& request, Instant now) const;
+  // As the queue is to know it, if it waits until then at most.
+  static limits::Waiting waiting_of(const Request& request, MonotonicTime until);
   // Lets it wait for room, until then at most; else says why not.
   std::optional<limits::QueueRefusal> enqueue(Request& request, MonotonicTime until, Instant now);
   // Lets those go whose turn it is and for whom there is room.
@@ -214,6 +216,8 @@ class Dispatch {
   // It waits no longer, without having gone; one like it may come again then.
   void turn_away(const limits::Waiting& waiting, Instant now);
   void turn_away(Request& request, Duration again, Instant now);
+  // What a request for which there is no room is told, if the queue says `again`.
+  [[nodiscard]] static Refuse come_again(const Request& request, Duration again);
   Request& leave_queue(const limits::Waiting& waiting, Instant now);
   // What its tenant is counted for it, before and after it has gone.
   void count(Request& request, const limits::Served& expected);

@@ -119,16 +119,20 @@ void Dispatch::await_room(Request& request, Instant now) {
                          request.world->placement.soonest_first_token(
                              request.demand, request.permitted, placement::Placement::Load::idle),
                          elapsed(now.monotonic, request.deadline));
+    const MonotonicTime until = now.monotonic + most;
+    // Asked before anything is set aside: who is not let in costs the books as
+    // little as any other that is refused.
+    if (const auto refusal = queue_.why_not(waiting_of(request, until), now.monotonic)) {
+      return refuse(request, why, come_again(request, refusal->retry_after), now);
+    }
     if (!hold(request, now)) return;
-    const auto refusal = enqueue(request, now.monotonic + most, now);
-    if (refusal) turn_away(request, refusal->retry_after, now);
+    HANSE_CHECK(!enqueue(request, until, now).has_value());
     return;
   }
   refuse(request, why, {.request = request.ref, .retry_after = retry_after(request, now)}, now);
 }
 
-std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, MonotonicTime until,
-                                                      Instant now) {
+limits::Waiting Dispatch::waiting_of(const Request& request, MonotonicTime until) {
   limits::Waiting waiting{.request = name_of(request.ref),
                           .tenant = request.world->shares[request.record.tenant.value()],
                           .priority = priority_of(request),
@@ -142,7 +146,12 @@ std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, Monotoni
     waiting.expected = {.prompt = learned.prompt_tokens(request.demand),
                         .output = learned.output_tokens(request.demand) * request.demand.choices};
   }
-  const auto queued = queue_.try_add(waiting, now.monotonic);
+  return waiting;
+}
+
+std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, MonotonicTime until,
+                                                      Instant now) {
+  const auto queued = queue_.try_add(waiting_of(request, until), now.monotonic);
   if (!queued) return queued.error();
   request.state = State::queued;
   request.ticket = queued->ticket;
@@ -212,6 +221,11 @@ void Dispatch::turn_away(const limits::Waiting& waiting, Instant now) {
 
 void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   if (!request.record.attempts.empty()) return give_up(request, End::attempts_failed, now);
+  release_hold(request, ledger::Outcome::failed, now);
+  end(request, End::at_capacity, come_again(request, again), now);
+}
+
+Refuse Dispatch::come_again(const Request& request, Duration again) {
   // Of a queue that has not moved yet nobody knows how fast it does. No sooner in
   // any case than a slot is foretold to come free.
   const placement::Placement& placement = request.world->placement;
@@ -220,9 +234,7 @@ void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   const Duration idle = placement.soonest_first_token(request.demand, request.permitted,
                                                       placement::Placement::Load::idle);
   again = std::max(again, as_it_is - std::min(idle, as_it_is));
-  release_hold(request, ledger::Outcome::failed, now);
-  end(request, End::at_capacity,
-      Refuse{.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)}, now);
+  return {.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)};
 }
 
 Request& Dispatch::leave_queue(const limits::Waiting& waiting, Instant now) {

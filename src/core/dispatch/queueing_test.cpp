@@ -187,7 +187,9 @@ class ShortQueue : public Queueing {
 TEST_F(ShortQueue, WhenItIsFullTheLastInTurnGivesWayToAnUrgentOne) {
   const Arrived first = waits();
   const Arrived second = waits();
-  EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1.26 s");
+  EXPECT_THAT(desk.tell(desk.request()),
+              ElementsAre("request_refused at_capacity", "refuse at_capacity again in 1.26 s"))
+      << "nothing has been set aside";
   Arrived urgent = desk.request();
   urgent.latency_class = *desk.dispatch().snapshot().catalog.classes.find("urgent");
   const Story story = desk.tell(urgent);

@@ -50,18 +50,24 @@ std::uint32_t FairQueue::lane_of(ShareLine tenant, std::uint8_t priority) const 
 
 // --- Letting in ------------------------------------------------------------
 
-std::expected<Queued, QueueRefusal> FairQueue::try_add(const Waiting& waiting, MonotonicTime now) {
+std::optional<QueueRefusal> FairQueue::why_not(const Waiting& waiting, MonotonicTime now) const {
   HANSE_CHECK(waiting.tenant.value() < shares_.size() && waiting.priority < classes_.size());
   HANSE_CHECK(waiting.expected.prompt >= Tokens(0) && waiting.expected.output >= Tokens(0));
   const auto gives_way = who_makes_room(waiting);
-  if (!gives_way) return std::unexpected(refusal(gives_way.error(), waiting, now));
+  if (!gives_way) return refusal(gives_way.error(), waiting, now);
   const Duration patience = elapsed(now, waiting.deadline);
   const auto wait = estimated_wait(waiting, now);
   if (patience <= Duration(0) || (wait && *wait >= patience)) {
-    return std::unexpected(refusal(QueueRefusal::Reason::too_late, waiting, now));
+    return refusal(QueueRefusal::Reason::too_late, waiting, now);
   }
+  return std::nullopt;
+}
+
+std::expected<Queued, QueueRefusal> FairQueue::try_add(const Waiting& waiting, MonotonicTime now) {
+  if (const auto refusal = why_not(waiting, now)) return std::unexpected(*refusal);
   Queued queued;
-  if (*gives_way != kNone) queued.displaced = leave(*gives_way, now);
+  const std::uint32_t gives_way = who_makes_room(waiting).value();
+  if (gives_way != kNone) queued.displaced = leave(gives_way, now);
   queued.ticket = enter(waiting, now);
   return queued;
 }

@@ -115,6 +115,10 @@ class FairQueue {
 
   // --- Requests. `now` never goes back. ---
 
+  // Why try_add() would not let it in; nothing: it would.
+  // Requires: as below.
+  [[nodiscard]] std::optional<QueueRefusal> why_not(const Waiting& waiting,
+                                                    MonotonicTime now) const;
   // Lets one in. A refusal changes nothing.
   // Requires: tenant and priority are known here; expected is not negative.
   std::expected<Queued, QueueRefusal> try_add(const Waiting& waiting, MonotonicTime now);
