@@ -136,10 +136,8 @@ std::optional<MonotonicTime> Dispatch::worth_waiting_for(const Request& request,
         !still_offers(*request.world, attempt.site)) {
       continue;
     }
-    MonotonicTime time = ended_at(attempt) + kPauseBeforeAgain;
-    time = std::max(time, waits_.until(line, now.monotonic).value_or(time));
-    if (!health_.available(line, now.monotonic)) time = std::max(time, health_.pauses_end(line));
-    time = std::max(time, drills_.ends(line, now.monotonic).value_or(time));
+    const MonotonicTime time =
+        std::max(ended_at(attempt) + kPauseBeforeAgain, bars_end(line, now.monotonic));
     earliest = std::min(earliest.value_or(time), time);
   }
   if (!earliest) return std::nullopt;

@@ -203,6 +203,14 @@ class Dispatch {
   void await_room(Request& request, Instant now);
   // Whether a site could take the request, if only it had room.
   [[nodiscard]] bool may_get_room(const Request& request, Instant now) const;
+  // Whether, of all that is known, a site could take it by then: it is permitted and
+  // offers it still, and what keeps requests away from it is over by then.
+  [[nodiscard]] bool may_yet_go(const Request& request, MonotonicTime by, Instant now) const;
+  // Whether `site` offers it still, and may be asked although it may have failed.
+  [[nodiscard]] bool may_be_asked(const Request& request, SiteId site, MonotonicTime by) const;
+  // When drills, its own wishes and its pauses let a site be asked, if nothing is
+  // heard of it until then; now, or later.
+  [[nodiscard]] MonotonicTime bars_end(fleet::SiteLine site, MonotonicTime now) const;
   // As the queue is to know it, if it waits until then at most.
   static limits::Waiting waiting_of(const Request& request, MonotonicTime until);
   // Lets it wait for room, until then at most; else says why not.
@@ -213,6 +221,8 @@ class Dispatch {
   // Its turn has come. False when there is no room for it after all: it waits on
   // where it stood.
   bool take_turn(const limits::Waiting& waiting, Instant now);
+  // Of the route of one for whom no site is left: those for whom none is.
+  void turn_away_stuck(std::uint64_t route, Instant now);
   // It waits no longer, without having gone; one like it may come again then.
   void turn_away(const limits::Waiting& waiting, Instant now);
   void turn_away(Request& request, Duration again, Instant now);
@@ -294,7 +304,8 @@ class Dispatch {
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
   limits::FairQueue queue_;
-  bool room_made_ = false;  // somebody in the queue may be able to go
+  bool room_made_ = false;            // somebody in the queue may be able to go
+  std::vector<std::uint64_t> stuck_;  // scratch: routes that lead nowhere
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;

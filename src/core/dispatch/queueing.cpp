@@ -90,12 +90,8 @@ bool Dispatch::may_get_room(const Request& request, Instant now) const {
   const auto is_awaited = [&](fleet::SiteLine line) {
     const SiteId site = request.world->site(line);
     return site.valid() && request.permitted.contains(site.value()) &&
-           still_offers(*request.world, site) && !waits_.until(line, now.monotonic) &&
-           !drills_.ends(line, now.monotonic) &&
-           std::ranges::all_of(request.record.attempts, [&](const AttemptRecord& attempt) {
-             return attempt.site != site ||
-                    may_be_asked_again(request.record, attempt, now.monotonic);
-           });
+           !waits_.until(line, now.monotonic) && !drills_.ends(line, now.monotonic) &&
+           may_be_asked(request, site, now.monotonic);
   };
   bool may = false;
   slots_.full().for_each([&](std::size_t i) {
@@ -110,9 +106,32 @@ bool Dispatch::may_get_room(const Request& request, Instant now) const {
   return may;
 }
 
+bool Dispatch::may_be_asked(const Request& request, SiteId site, MonotonicTime by) const {
+  return still_offers(*request.world, site) &&
+         std::ranges::all_of(request.record.attempts, [&](const AttemptRecord& attempt) {
+           return attempt.site != site || may_be_asked_again(request.record, attempt, by);
+         });
+}
+
+bool Dispatch::may_yet_go(const Request& request, MonotonicTime by, Instant now) const {
+  bool may = false;
+  request.permitted.for_each([&](std::size_t i) {
+    const SiteId site(i);
+    may = may || (bars_end(request.world->line(site), now.monotonic) <= by &&
+                  may_be_asked(request, site, by));
+  });
+  return may;
+}
+
+MonotonicTime Dispatch::bars_end(fleet::SiteLine line, MonotonicTime now) const {
+  const MonotonicTime end =
+      std::max(waits_.until(line, now).value_or(now), drills_.ends(line, now).value_or(now));
+  return health_.available(line, now) ? end : std::max(end, health_.pauses_end(line));
+}
+
 void Dispatch::await_room(Request& request, Instant now) {
   const End why = end_without_site(request, now);
-  if (why == End::at_capacity && options_.queued_max > 0 && may_get_room(request, now)) {
+  if (why == End::at_capacity && options_.queued_max > 0) {
     const Snapshot& snapshot = *request.world->snapshot;
     const Duration most =
         longest_queueing(snapshot.catalog.classes[request.record.latency_class],
@@ -165,8 +184,17 @@ std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, Monotoni
 
 void Dispatch::serve_queue(Instant now) {
   while (const auto late = queue_.shed_due(now.monotonic)) turn_away(*late, now);
-  const auto can = [&](const limits::Waiting& waiting) { return can_go(waiting, now); };
+  const auto can = [&](const limits::Waiting& waiting) {
+    if (can_go(waiting, now)) return true;
+    // Who cannot go now waits on only if it could within its time.
+    if (!may_yet_go(*find(request_of(waiting)), waiting.deadline, now) &&
+        std::ranges::find(stuck_, waiting.route) == stuck_.end()) {
+      stuck_.push_back(waiting.route);
+    }
+    return false;
+  };
   while (std::exchange(room_made_, false)) {
+    stuck_.clear();
     while (const auto next = queue_.next(can, now.monotonic)) {
       if (take_turn(*next, now)) continue;
       // What was found of its route does not hold for it: all are asked again with
@@ -174,6 +202,18 @@ void Dispatch::serve_queue(Instant now) {
       room_made_ = true;
       return;
     }
+    for (const std::uint64_t route : stuck_) turn_away_stuck(route, now);
+  }
+}
+
+void Dispatch::turn_away_stuck(std::uint64_t route, Instant now) {
+  std::vector<limits::Waiting> all;
+  queue_.for_each_on(route, [&](const limits::Waiting& waiting) { all.push_back(waiting); });
+  for (const limits::Waiting& waiting : all) {
+    const Request& request = *find(request_of(waiting));
+    if (may_yet_go(request, waiting.deadline, now)) continue;
+    HANSE_CHECK(queue_.remove(request.ticket, now.monotonic));
+    turn_away(waiting, now);
   }
 }
 
@@ -222,7 +262,11 @@ void Dispatch::turn_away(const limits::Waiting& waiting, Instant now) {
 void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   if (!request.record.attempts.empty()) return give_up(request, End::attempts_failed, now);
   release_hold(request, ledger::Outcome::failed, now);
-  end(request, End::at_capacity, come_again(request, again), now);
+  if (may_yet_go(request, now.monotonic, now)) {
+    return end(request, End::at_capacity, come_again(request, again), now);
+  }
+  end(request, end_without_site(request, now),
+      Refuse{.request = request.ref, .retry_after = retry_after(request, now)}, now);
 }
 
 Refuse Dispatch::come_again(const Request& request, Duration again) {

@@ -166,6 +166,18 @@ class FairQueue {
 
   [[nodiscard]] std::size_t waiting() const { return deadlines_.size(); }
   [[nodiscard]] std::size_t waiting(ShareLine tenant) const;
+  // Calls `visit(const Waiting&)` for those of `route`, a better priority first,
+  // and of a tenant the oldest. Requires: it changes nothing here.
+  template <typename Visit>
+  void for_each_on(std::uint64_t route, Visit&& visit) const {
+    for (const Class& priority : classes_) {
+      for (const std::uint32_t lane : priority.order) {
+        for (std::uint32_t at = lanes_[lane].oldest; at != kNone; at = slots_[at].after) {
+          if (slots_[at].waiting.route == route) visit(slots_[at].waiting);
+        }
+      }
+    }
+  }
   // How long one like it would wait if it came now; nothing when too few have
   // been served to tell.
   [[nodiscard]] std::optional<Duration> estimated_wait(const Waiting& waiting,
