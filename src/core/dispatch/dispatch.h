@@ -187,6 +187,9 @@ class Dispatch {
                     Instant now);
   // After an attempt that failed: the next one, now or in a while, or the end.
   void go_on(Request& request, Instant now);
+  // An attempt on the best of these ways on that there is a site for; sites that
+  // failed in passing come last.
+  bool attempt_on(Request& request, std::vector<Way> ways, Instant now);
   // An attempt as wanted, when there is a site for one.
   bool attempt_at(Request& request, const Way& way, Instant now);
   // When a site that failed in passing may be asked once more, if that is soon.
@@ -200,16 +203,31 @@ class Dispatch {
   void await_room(Request& request, Instant now);
   // Whether a site could take the request, if only it had room.
   [[nodiscard]] bool may_get_room(const Request& request, Instant now) const;
+  // Whether, of all that is known, a site could take it by then: it is permitted and
+  // offers it still, and what keeps requests away from it is over by then.
+  [[nodiscard]] bool may_yet_go(const Request& request, MonotonicTime by, Instant now) const;
+  // Whether `site` offers it still, and may be asked although it may have failed.
+  [[nodiscard]] bool may_be_asked(const Request& request, SiteId site, MonotonicTime by) const;
+  // When drills, its own wishes and its pauses let a site be asked, if nothing is
+  // heard of it until then; now, or later.
+  [[nodiscard]] MonotonicTime bars_end(fleet::SiteLine site, MonotonicTime now) const;
+  // As the queue is to know it, if it waits until then at most.
+  static limits::Waiting waiting_of(const Request& request, MonotonicTime until);
   // Lets it wait for room, until then at most; else says why not.
   std::optional<limits::QueueRefusal> enqueue(Request& request, MonotonicTime until, Instant now);
   // Lets those go whose turn it is and for whom there is room.
   void serve_queue(Instant now);
   bool can_go(const limits::Waiting& waiting, Instant now);
-  // Its turn has come. False when there is no room for it after all: it waits on.
+  // Its turn has come. False when there is no room for it after all: it waits on
+  // where it stood.
   bool take_turn(const limits::Waiting& waiting, Instant now);
+  // Of the route of one for whom no site is left: those for whom none is.
+  void turn_away_stuck(std::uint64_t route, Instant now);
   // It waits no longer, without having gone; one like it may come again then.
   void turn_away(const limits::Waiting& waiting, Instant now);
   void turn_away(Request& request, Duration again, Instant now);
+  // What a request for which there is no room is told, if the queue says `again`.
+  [[nodiscard]] static Refuse come_again(const Request& request, Duration again);
   Request& leave_queue(const limits::Waiting& waiting, Instant now);
   // What its tenant is counted for it, before and after it has gone.
   void count(Request& request, const limits::Served& expected);
@@ -286,7 +304,8 @@ class Dispatch {
   ledger::RequestNumbers numbers_;
   limits::RateLimiter rates_;
   limits::FairQueue queue_;
-  bool room_made_ = false;  // somebody in the queue may be able to go
+  bool room_made_ = false;            // somebody in the queue may be able to go
+  std::vector<std::uint64_t> stuck_;  // scratch: routes that lead nowhere
   std::shared_ptr<World> world_;
   std::vector<std::unique_ptr<Request>> requests_;  // by slot, made on first use
   std::size_t open_ = 0;

@@ -93,24 +93,14 @@ void Dispatch::refuse(Request& request, End why, const Refuse& told, Instant now
 End Dispatch::end_without_site(const Request& request, Instant now) const {
   // Not by the exclusions of the record, of which there may be more than are
   // kept.
-  const auto is_permitted = [&](fleet::SiteLine line) {
-    const SiteId site = request.world->site(line);
-    return site.valid() && request.permitted.contains(site.value()) &&
-           still_offers(*request.world, site);
-  };
-  bool is_full = false;
-  slots_.full().for_each(
-      [&](std::size_t i) { is_full = is_full || is_permitted(fleet::SiteLine(i)); });
-  // One that has just come back works, and takes no more yet.
-  health_.for_each_unsound([&](fleet::SiteLine line) {
-    const bool is_starting = health_.obstacle(line, now.monotonic) == fleet::Obstacle::starting;
-    is_full = is_full || (is_starting && is_permitted(line));
-  });
-  if (is_full) return End::at_capacity;
+  if (may_get_room(request, now)) return End::at_capacity;
   bool is_asked = false;
   waits_.waiting().for_each([&](std::size_t i) {
     const fleet::SiteLine line(i);
-    is_asked = is_asked || (waits_.until(line, now.monotonic) && is_permitted(line));
+    const SiteId site = request.world->site(line);
+    is_asked = is_asked ||
+               (waits_.until(line, now.monotonic) && site.valid() &&
+                request.permitted.contains(site.value()) && still_offers(*request.world, site));
   });
   return is_asked ? End::asked_to_wait : End::sites_unavailable;
 }
@@ -121,15 +111,12 @@ std::optional<Duration> Dispatch::retry_after(const Request& request, Instant no
   std::optional<Duration> earliest;
   const auto consider = [&](SiteId site) {
     const fleet::SiteLine line = request.world->line(site);
-    const auto wait = waits_.until(line, now.monotonic);
-    const auto drill = drills_.ends(line, now.monotonic);
-    const bool is_ill = !health_.available(line, now.monotonic);
-    if (!wait && !drill && !is_ill && !slots_.full().contains(line.value())) return;
-    const MonotonicTime none = now.monotonic;
-    const MonotonicTime at =
-        std::max({wait.value_or(none), drill.value_or(none),
-                  is_ill ? health_.pauses_end(line) : none, none + seconds(1)});
-    const Duration left = elapsed(now.monotonic, at);
+    const MonotonicTime at = bars_end(line, now.monotonic);
+    if (at == now.monotonic && health_.available(line, now.monotonic) &&
+        !slots_.full().contains(line.value())) {
+      return;
+    }
+    const Duration left = std::max(elapsed(now.monotonic, at), seconds(1));
     earliest = std::min(earliest.value_or(left), left);
   };
   request.permitted.for_each([&](std::size_t i) { consider(SiteId(i)); });

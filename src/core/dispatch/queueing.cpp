@@ -90,12 +90,8 @@ bool Dispatch::may_get_room(const Request& request, Instant now) const {
   const auto is_awaited = [&](fleet::SiteLine line) {
     const SiteId site = request.world->site(line);
     return site.valid() && request.permitted.contains(site.value()) &&
-           still_offers(*request.world, site) && !waits_.until(line, now.monotonic) &&
-           !drills_.ends(line, now.monotonic) &&
-           std::ranges::all_of(request.record.attempts, [&](const AttemptRecord& attempt) {
-             return attempt.site != site ||
-                    may_be_asked_again(request.record, attempt, now.monotonic);
-           });
+           !waits_.until(line, now.monotonic) && !drills_.ends(line, now.monotonic) &&
+           may_be_asked(request, site, now.monotonic);
   };
   bool may = false;
   slots_.full().for_each([&](std::size_t i) {
@@ -110,25 +106,52 @@ bool Dispatch::may_get_room(const Request& request, Instant now) const {
   return may;
 }
 
+bool Dispatch::may_be_asked(const Request& request, SiteId site, MonotonicTime by) const {
+  return still_offers(*request.world, site) &&
+         std::ranges::all_of(request.record.attempts, [&](const AttemptRecord& attempt) {
+           return attempt.site != site || may_be_asked_again(request.record, attempt, by);
+         });
+}
+
+bool Dispatch::may_yet_go(const Request& request, MonotonicTime by, Instant now) const {
+  bool may = false;
+  request.permitted.for_each([&](std::size_t i) {
+    const SiteId site(i);
+    may = may || (bars_end(request.world->line(site), now.monotonic) <= by &&
+                  may_be_asked(request, site, by));
+  });
+  return may;
+}
+
+MonotonicTime Dispatch::bars_end(fleet::SiteLine line, MonotonicTime now) const {
+  const MonotonicTime end =
+      std::max(waits_.until(line, now).value_or(now), drills_.ends(line, now).value_or(now));
+  return health_.available(line, now) ? end : std::max(end, health_.pauses_end(line));
+}
+
 void Dispatch::await_room(Request& request, Instant now) {
   const End why = end_without_site(request, now);
-  if (why == End::at_capacity && options_.queued_max > 0 && may_get_room(request, now)) {
+  if (why == End::at_capacity && options_.queued_max > 0) {
     const Snapshot& snapshot = *request.world->snapshot;
     const Duration most =
         longest_queueing(snapshot.catalog.classes[request.record.latency_class],
                          request.world->placement.soonest_first_token(
                              request.demand, request.permitted, placement::Placement::Load::idle),
                          elapsed(now.monotonic, request.deadline));
+    const MonotonicTime until = now.monotonic + most;
+    // Asked before anything is set aside: who is not let in costs the books as
+    // little as any other that is refused.
+    if (const auto refusal = queue_.why_not(waiting_of(request, until), now.monotonic)) {
+      return refuse(request, why, come_again(request, refusal->retry_after), now);
+    }
     if (!hold(request, now)) return;
-    const auto refusal = enqueue(request, now.monotonic + most, now);
-    if (refusal) turn_away(request, refusal->retry_after, now);
+    HANSE_CHECK(!enqueue(request, until, now).has_value());
     return;
   }
   refuse(request, why, {.request = request.ref, .retry_after = retry_after(request, now)}, now);
 }
 
-std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, MonotonicTime until,
-                                                      Instant now) {
+limits::Waiting Dispatch::waiting_of(const Request& request, MonotonicTime until) {
   limits::Waiting waiting{.request = name_of(request.ref),
                           .tenant = request.world->shares[request.record.tenant.value()],
                           .priority = priority_of(request),
@@ -142,7 +165,12 @@ std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, Monotoni
     waiting.expected = {.prompt = learned.prompt_tokens(request.demand),
                         .output = learned.output_tokens(request.demand) * request.demand.choices};
   }
-  const auto queued = queue_.try_add(waiting, now.monotonic);
+  return waiting;
+}
+
+std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, MonotonicTime until,
+                                                      Instant now) {
+  const auto queued = queue_.try_add(waiting_of(request, until), now.monotonic);
   if (!queued) return queued.error();
   request.state = State::queued;
   request.ticket = queued->ticket;
@@ -156,8 +184,17 @@ std::optional<limits::QueueRefusal> Dispatch::enqueue(Request& request, Monotoni
 
 void Dispatch::serve_queue(Instant now) {
   while (const auto late = queue_.shed_due(now.monotonic)) turn_away(*late, now);
-  const auto can = [&](const limits::Waiting& waiting) { return can_go(waiting, now); };
+  const auto can = [&](const limits::Waiting& waiting) {
+    if (can_go(waiting, now)) return true;
+    // Who cannot go now waits on only if it could within its time.
+    if (!may_yet_go(*find(request_of(waiting)), waiting.deadline, now) &&
+        std::ranges::find(stuck_, waiting.route) == stuck_.end()) {
+      stuck_.push_back(waiting.route);
+    }
+    return false;
+  };
   while (std::exchange(room_made_, false)) {
+    stuck_.clear();
     while (const auto next = queue_.next(can, now.monotonic)) {
       if (take_turn(*next, now)) continue;
       // What was found of its route does not hold for it: all are asked again with
@@ -165,6 +202,18 @@ void Dispatch::serve_queue(Instant now) {
       room_made_ = true;
       return;
     }
+    for (const std::uint64_t route : stuck_) turn_away_stuck(route, now);
+  }
+}
+
+void Dispatch::turn_away_stuck(std::uint64_t route, Instant now) {
+  std::vector<limits::Waiting> all;
+  queue_.for_each_on(route, [&](const limits::Waiting& waiting) { all.push_back(waiting); });
+  for (const limits::Waiting& waiting : all) {
+    const Request& request = *find(request_of(waiting));
+    if (may_yet_go(request, waiting.deadline, now)) continue;
+    HANSE_CHECK(queue_.remove(request.ticket, now.monotonic));
+    turn_away(waiting, now);
   }
 }
 
@@ -184,21 +233,24 @@ bool Dispatch::can_go(const limits::Waiting& waiting, Instant now) {
 bool Dispatch::take_turn(const limits::Waiting& waiting, Instant now) {
   Request& request = leave_queue(waiting, now);
   if (!request.record.attempts.empty()) {
-    go_on(request, now);
-    return request.state != State::queued;
+    const std::size_t permitted = request.permitted.count();
+    if (attempt_on(request, ways_on(request), now)) return true;
+    if (request.permitted.count() < permitted) {
+      // It is of another route now, or of none.
+      go_on(request, now);
+      return request.state != State::queued;
+    }
+  } else {
+    const placement::Decision decision = place(request, {}, request.record.excluded, now);
+    if (decision.chosen.valid()) {
+      count(request, waiting.expected);
+      if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
+      return true;
+    }
   }
-  const placement::Decision decision = place(request, {}, request.record.excluded, now);
-  if (decision.chosen.valid()) {
-    count(request, waiting.expected);
-    if (!open_attempt(request, decision, answer::TakeUp::anew, now)) go_on(request, now);
-    return true;
-  }
-  // The queue has counted it for having gone.
-  queue_.charge(waiting.tenant, waiting.priority,
-                {.prompt = -waiting.expected.prompt, .output = -waiting.expected.output});
-  if (const auto refusal = enqueue(request, waiting.deadline, now)) {
-    turn_away(request, refusal->retry_after, now);
-  }
+  queue_.put_back();
+  request.state = State::queued;
+  request.queued_at = now.monotonic;
   return false;
 }
 
@@ -209,6 +261,15 @@ void Dispatch::turn_away(const limits::Waiting& waiting, Instant now) {
 
 void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   if (!request.record.attempts.empty()) return give_up(request, End::attempts_failed, now);
+  release_hold(request, ledger::Outcome::failed, now);
+  if (may_yet_go(request, now.monotonic, now)) {
+    return end(request, End::at_capacity, come_again(request, again), now);
+  }
+  end(request, end_without_site(request, now),
+      Refuse{.request = request.ref, .retry_after = retry_after(request, now)}, now);
+}
+
+Refuse Dispatch::come_again(const Request& request, Duration again) {
   // Of a queue that has not moved yet nobody knows how fast it does. No sooner in
   // any case than a slot is foretold to come free.
   const placement::Placement& placement = request.world->placement;
@@ -217,16 +278,14 @@ void Dispatch::turn_away(Request& request, Duration again, Instant now) {
   const Duration idle = placement.soonest_first_token(request.demand, request.permitted,
                                                       placement::Placement::Load::idle);
   again = std::max(again, as_it_is - std::min(idle, as_it_is));
-  release_hold(request, ledger::Outcome::failed, now);
-  end(request, End::at_capacity,
-      Refuse{.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)}, now);
+  return {.request = request.ref, .retry_after = std::clamp(again, kAwayLeast, kAwayMost)};
 }
 
 Request& Dispatch::leave_queue(const limits::Waiting& waiting, Instant now) {
   Request* request = find(request_of(waiting));
   HANSE_CHECK(request != nullptr && request->state == State::queued);
   request->record.queued += elapsed(request->queued_at, now.monotonic);
-  request->state = State::waiting;
+  request->state = State::deciding;
   return *request;
 }
 

@@ -103,6 +103,55 @@ TEST_F(Queueing, WhoWaitsTooLongIsRefusedAndOwesNothing) {
   EXPECT_EQ(desk.dispatch().queued_requests(), 0U);
 }
 
+// Only these two may have it.
+TEST_F(Queueing, WhoseSitesAreAllGoneIsToldSoAtOnce) {
+  const Arrived request = waits("acme", "personal; subjects=EU");
+  const Arrived second = waits("acme", "personal; subjects=EU");
+  const Arrived other = waits();
+  desk.tell(SiteDrilled{.site = desk.site("hamburg"), .lasts = seconds(60)});
+  EXPECT_EQ(desk.record(request).end, End::open) << "lyon is left";
+  const Story story = desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(30)});
+  EXPECT_THAT(story, ElementsAre("hold_released failed", "refuse sites_unavailable again in 30 s",
+                                 "hold_released failed", "refuse sites_unavailable again in 30 s"));
+  EXPECT_EQ(desk.record(second).end, End::sites_unavailable);
+  EXPECT_EQ(desk.record(other).end, End::open);
+  EXPECT_EQ(desk.dispatch().queued_requests(), 1U);
+}
+
+TEST_F(Queueing, WhoseSiteFailsWaitsOnWhileItsPauseEndsInTime) {
+  desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(60)});
+  const Arrived first = waits("acme", "personal; subjects=EU");
+  const auto fails = SiteReported{.site = desk.site("hamburg"), .finding = fleet::Finding::fails};
+  desk.tell(fails);
+  EXPECT_EQ(desk.record(first).end, End::open) << "it is tried again in a second";
+  desk.pass(seconds(1));
+  const Story story = desk.tell(fails);
+  EXPECT_THAT(story, ElementsAre("hold_released failed", "refuse sites_unavailable again in 2 s"));
+}
+
+TEST_F(Queueing, WhoseSitesAReloadRetiresIsToldSoAtOnce) {
+  const Arrived request = waits("acme", "personal; subjects=EU");
+  Snapshot snapshot = narrow_grid();
+  for (const char* site : {"hamburg", "lyon"}) {
+    snapshot.fleet.sites[*snapshot.fleet.sites.find(site)].retired = true;
+  }
+  EXPECT_THAT(desk.changes_to(std::move(snapshot)),
+              ElementsAre("hold_released failed", StartsWith("refuse sites_unavailable")));
+  EXPECT_EQ(desk.record(request).end, End::sites_unavailable);
+}
+
+// It may not be asked again, and the other that is left dies.
+TEST_F(Queueing, WhoHasBegunAndHasNoSiteLeftGivesUpAtOnce) {
+  desk.ends(under_way[2].request, 0, Failure::none, Desk::used(25, 50));
+  const Arrived begun = desk.request("acme", "personal; subjects=EU");
+  EXPECT_EQ(desk.tell(begun).back(), "open_attempt hamburg/small/q4");
+  desk.ends(begun.request, 0, Failure::silent);
+  ASSERT_EQ(desk.record(begun).end, End::open) << "lyon is full";
+  ASSERT_EQ(desk.dispatch().queued_requests(), 1U);
+  desk.tell(SiteDrilled{.site = desk.site("lyon"), .lasts = seconds(60)});
+  EXPECT_EQ(desk.record(begun).end, End::attempts_failed);
+}
+
 TEST_F(Queueing, AClientThatLeavesTheQueueIsForgotten) {
   const Arrived request = waits();
   EXPECT_THAT(desk.leaves(request.request), ElementsAre("hold_released cancelled", "forget"));
@@ -187,7 +236,9 @@ class ShortQueue : public Queueing {
 TEST_F(ShortQueue, WhenItIsFullTheLastInTurnGivesWayToAnUrgentOne) {
   const Arrived first = waits();
   const Arrived second = waits();
-  EXPECT_EQ(desk.tell(desk.request()).back(), "refuse at_capacity again in 1.26 s");
+  EXPECT_THAT(desk.tell(desk.request()),
+              ElementsAre("request_refused at_capacity", "refuse at_capacity again in 1.26 s"))
+      << "nothing has been set aside";
   Arrived urgent = desk.request();
   urgent.latency_class = *desk.dispatch().snapshot().catalog.classes.find("urgent");
   const Story story = desk.tell(urgent);

@@ -23,6 +23,7 @@ namespace hanse::dispatch {
 
 enum class State : std::uint8_t {
   free,       // ended, or never used
+  deciding,   // during a call only: what becomes of it is being decided
   queued,     // no attempt is under way; it goes when a site has room and it is its turn
   pausing,    // likewise; a site is asked again when `paused_until` comes
   waiting,    // an attempt is under way and nothing of it has come
@@ -32,7 +33,7 @@ enum class State : std::uint8_t {
 // An attempt that is open.
 struct UnderWay {
   std::uint8_t index = 0;                   // in the record
-  fleet::Trial trial = fleet::Trial::none;  // it tries its site again
+  fleet::Trial trial = fleet::Trial::none;  // of its site, if it is watched
   std::unique_ptr<Twin> twin;               // when its request's world is not the newest
 };
 
@@ -45,7 +46,7 @@ struct Request {
     const Snapshot& snapshot = *now_world->snapshot;
     world = std::move(now_world);
     ref = event.request;
-    state = State::waiting;
+    state = State::deciding;
     hold = {};
     counted_at.reset();
     admission.reset();

@@ -200,6 +200,7 @@ class FarOwner final : public fleet::SiteSlots {
   }
   void give_back(fleet::SiteLine site) override { owner_.give_back(site); }
   [[nodiscard]] const BitSet& full() const override { return full_; }
+  void looks_free(fleet::SiteLine site) { full_.erase(site.value()); }
 
   int asked = 0;
 
@@ -223,6 +224,32 @@ TEST(Shards, ASiteThatGivesNoLeaveIsLeftOutAndTheNextIsAsked) {
   for (int i = 0; i < 2; ++i) desk.tell(desk.request());
   EXPECT_THAT(desk.tell(desk.request()),
               ElementsAre("request_refused at_capacity", "refuse at_capacity again in 1 s"));
+}
+
+TEST(Shards, WhoseTurnComesInVainKeepsItsPlace) {
+  FarOwner far;
+  fleet::NobodyElse nobody_else;
+  Desk desk(far, nobody_else, grid_with_slots(1));
+  desk.tell(Woke());
+  const Arrived under_way = desk.request();
+  EXPECT_EQ(desk.tell(under_way).back(), "open_attempt ashburn/small/q4");
+  for (int i = 0; i < 3; ++i) desk.tell(desk.request());
+  desk.pass(seconds(20));
+  const Arrived first = desk.request();
+  const Arrived second = desk.request();
+  desk.tell(first);
+  desk.tell(second);
+  ASSERT_EQ(desk.dispatch().queued_requests(), 2U);
+  const fleet::SiteLine ashburn = desk.world().line(desk.site("ashburn"));
+  far.looks_free(ashburn);
+  far.asked = 0;
+  desk.tell(Woke());
+  EXPECT_GT(far.asked, 0);
+  EXPECT_EQ(desk.dispatch().queued_requests(), 2U);
+  far.looks_free(ashburn);
+  desk.ends(under_way.request, 0, Failure::none, Desk::used(30, 20));
+  EXPECT_EQ(desk.record(first).attempts.size(), 1U);
+  EXPECT_THAT(desk.record(second).attempts, ::testing::IsEmpty());
 }
 
 // Leave is asked for before money is set aside, and not kept without it.

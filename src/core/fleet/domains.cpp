@@ -86,19 +86,29 @@ bool DomainBook::wants_scout(SiteLine site, MonotonicTime now) const {
   });
 }
 
-void DomainBook::scout(SiteLine site) {
-  if (!wary_.contains(site.value())) return;
+bool DomainBook::lacks_scout(SiteLine site) const {
+  if (!wary_.contains(site.value())) return false;
+  return std::ranges::any_of(of(site), [&](DomainLine line) {
+    const Domain& domain = domains_[line.value()];
+    return domain.wary && !domain.scout.valid();
+  });
+}
+
+void DomainBook::scout(SiteLine site, Trial attempt) {
+  HANSE_CHECK(attempt != Trial::none);
   for (const DomainLine line : of(site)) {
     Domain& domain = domains_[line.value()];
-    if (domain.wary && !domain.scout.valid()) domain.scout = site;
+    if (!domain.wary || domain.scout.valid()) continue;
+    domain.scout = site;
+    domain.scout_attempt = attempt;
   }
 }
 
-void DomainBook::scout_ended(SiteLine site) {
-  if (!wary_.contains(site.value())) return;
+void DomainBook::scout_ended(SiteLine site, Trial attempt) {
+  if (attempt == Trial::none || !wary_.contains(site.value())) return;
   for (const DomainLine line : of(site)) {
     Domain& domain = domains_[line.value()];
-    if (domain.scout == site) domain.scout = {};
+    if (domain.scout == site && domain.scout_attempt == attempt) domain.scout = {};
   }
 }
 

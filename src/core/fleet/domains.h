@@ -54,6 +54,10 @@ namespace hanse::fleet {
 // Given by a domain's name, dense from 0 and never reused.
 using DomainLine = Index<struct DomainLineTag>;
 
+// Which of a site's attempts that are watched this is: a trial, a scout, or one
+// of a slow start; most are none.
+enum class Trial : std::uint32_t { none = 0 };
+
 // The domains of a site: "supplier elbe-compute", "country DE".
 std::vector<std::string> domains_of(const Fleet& fleet, SiteId site);
 
@@ -72,7 +76,8 @@ class DomainBook {
     Duration pause;               // that ends then
     bool wary = false;
     MonotonicTime wary_until;
-    SiteLine scout;  // where the one under way is; not valid: none is
+    SiteLine scout;                     // where the one under way is; not valid: none is
+    Trial scout_attempt = Trial::none;  // which of that site's attempts it is
   };
   // A failure as evidence: a circuit opens at `open_at`.
   struct Failure {
@@ -96,10 +101,13 @@ class DomainBook {
   // preferred to sites of others: there is no scout.
   [[nodiscard]] bool trusted(SiteLine site, MonotonicTime now) const;
   [[nodiscard]] bool wants_scout(SiteLine site, MonotonicTime now) const;
-  // Of any attempt: it is sent to `site`, and ends. Whoever is sent to a wary
-  // domain that has no scout is its scout.
-  void scout(SiteLine site);
-  void scout_ended(SiteLine site);
+  // Whether whoever is sent to `site` is a scout: a domain of it is wary and has
+  // none.
+  [[nodiscard]] bool lacks_scout(SiteLine site) const;
+  // The scout of all those domains is sent. Requires: not Trial::none.
+  void scout(SiteLine site, Trial attempt);
+  // Any attempt at `site` has ended. Of others than the scout nothing happens.
+  void scout_ended(SiteLine site, Trial attempt);
   // The trial at `site` ended without telling anything; if there is none,
   // nothing happens.
   void told_nothing(SiteLine site);

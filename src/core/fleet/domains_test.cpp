@@ -75,6 +75,28 @@ TEST(Domains, ASiteThatHasOpenedItsCircuitMakesUsWaryOfItsSiblings) {
   EXPECT_TRUE(domains.wary().empty());
 }
 
+TEST(Domains, OnlyTheScoutItselfMakesRoomForTheNext) {
+  Supplier supplier(3);
+  const DomainBook& domains = supplier->domains();
+  const SiteLine sibling(1);
+  const Trial earlier = supplier->sent(sibling, at(0));
+  supplier.is_dead(0, 1);
+  const Trial scout = supplier->sent(sibling, at(2));
+  // Nothing else was left for this one.
+  const Trial other = supplier->sent(sibling, at(3));
+  supplier->told_nothing(sibling, earlier);
+  supplier->told_nothing(sibling, other);
+  EXPECT_FALSE(domains.wants_scout(SiteLine(2), at(4).monotonic));
+  supplier->told_nothing(sibling, scout);
+  EXPECT_TRUE(domains.wants_scout(SiteLine(2), at(5).monotonic));
+  // Nor does one that was a scout before.
+  const Trial next = supplier->sent(sibling, at(6));
+  supplier->told_nothing(sibling, scout);
+  EXPECT_FALSE(domains.wants_scout(SiteLine(2), at(7).monotonic));
+  supplier->failed_softly(sibling, next, at(8));
+  EXPECT_TRUE(domains.wants_scout(SiteLine(2), at(9).monotonic));
+}
+
 TEST(Domains, WarinessPassesByItselfAndWithAGoodProbeThatWouldHaveFailed) {
   Supplier supplier(2);
   supplier.is_dead(0, 0);

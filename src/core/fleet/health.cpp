@@ -50,12 +50,13 @@ MonotonicTime HealthBook::pauses_end(SiteLine site) const {
 Trial HealthBook::sent(SiteLine site, Instant now) {
   Health& health = health_[site.value()];
   HANSE_CHECK(available(site, now.monotonic));
-  domains_.scout(site);
+  const bool is_scout = domains_.lacks_scout(site);
   const bool doubted = domains_.doubted().contains(site.value());
   const bool is_trial = health.circuit != Circuit::closed || doubted;
-  if (!is_trial && !health.slow_start.going()) return Trial::none;
+  if (!is_trial && !is_scout && !health.slow_start.going()) return Trial::none;
   const auto trial = static_cast<Trial>(++health.trials);
   health.slow_start.sent();
+  if (is_scout) domains_.scout(site, trial);
   if (!is_trial) return trial;
   if (health.circuit == Circuit::open) move_to(site, Circuit::trying, now.wall);
   if (doubted) domains_.sent(site);
@@ -191,7 +192,7 @@ void HealthBook::start_slowly(SiteLine site) {
 
 HealthBook::Standing HealthBook::end_trial(SiteLine site, Trial trial) {
   Health& health = health_[site.value()];
-  domains_.scout_ended(site);
+  domains_.scout_ended(site, trial);
   if (trial != Trial::none) health.slow_start.ended(static_cast<std::uint32_t>(trial));
   if (health.circuit == Circuit::trying && trial != health.trial) return Standing::old_news;
   if (trial == Trial::none || trial != health.trial) return Standing::plain;

@@ -36,10 +36,6 @@ namespace hanse::fleet {
 
 enum class Circuit : std::uint8_t { closed, open, trying };
 
-// Which of a site's attempts that are watched this is: a trial, or one of a
-// slow start; most are none.
-enum class Trial : std::uint32_t { none = 0 };
-
 std::string_view to_string(Circuit circuit);
 
 // What keeps requests from a site.

@@ -50,18 +50,24 @@ std::uint32_t FairQueue::lane_of(ShareLine tenant, std::uint8_t priority) const 
 
 // --- Letting in ------------------------------------------------------------
 
-std::expected<Queued, QueueRefusal> FairQueue::try_add(const Waiting& waiting, MonotonicTime now) {
+std::optional<QueueRefusal> FairQueue::why_not(const Waiting& waiting, MonotonicTime now) const {
   HANSE_CHECK(waiting.tenant.value() < shares_.size() && waiting.priority < classes_.size());
   HANSE_CHECK(waiting.expected.prompt >= Tokens(0) && waiting.expected.output >= Tokens(0));
   const auto gives_way = who_makes_room(waiting);
-  if (!gives_way) return std::unexpected(refusal(gives_way.error(), waiting, now));
+  if (!gives_way) return refusal(gives_way.error(), waiting, now);
   const Duration patience = elapsed(now, waiting.deadline);
   const auto wait = estimated_wait(waiting, now);
   if (patience <= Duration(0) || (wait && *wait >= patience)) {
-    return std::unexpected(refusal(QueueRefusal::Reason::too_late, waiting, now));
+    return refusal(QueueRefusal::Reason::too_late, waiting, now);
   }
+  return std::nullopt;
+}
+
+std::expected<Queued, QueueRefusal> FairQueue::try_add(const Waiting& waiting, MonotonicTime now) {
+  if (const auto refusal = why_not(waiting, now)) return std::unexpected(*refusal);
   Queued queued;
-  if (*gives_way != kNone) queued.displaced = leave(*gives_way, now);
+  const std::uint32_t gives_way = who_makes_room(waiting).value();
+  if (gives_way != kNone) queued.displaced = leave(gives_way, now);
   queued.ticket = enter(waiting, now);
   return queued;
 }
@@ -153,6 +159,7 @@ std::int64_t FairQueue::ahead_of(const Waiting& waiting, const Route& route) con
 }
 
 Ticket FairQueue::enter(const Waiting& waiting, MonotonicTime now) {
+  taken_ = {};
   const std::uint32_t at = take_slot();
   Slot& slot = slots_[at];
   slot.waiting = waiting;
@@ -169,21 +176,25 @@ Ticket FairQueue::enter(const Waiting& waiting, MonotonicTime now) {
   }
   slot.before = std::exchange(lane.youngest, at);
   slot.after = kNone;
-  lane.waiting += 1;
-  shares_[waiting.tenant.value()].waiting += 1;
-  class_of(slot.lane).waiting += 1;
 
   slot.route = route_of(waiting.route);
+  if (routes_[slot.route].waiting_of_all == 0) routes_[slot.route].rate.begin_waiting(now);
+  count_in(at);
+  return {.slot = at, .generation = slot.generation};
+}
+
+void FairQueue::count_in(std::uint32_t at) {
+  const Slot& slot = slots_[at];
+  lanes_[slot.lane].waiting += 1;
+  shares_[slot.waiting.tenant.value()].waiting += 1;
+  class_of(slot.lane).waiting += 1;
+
   Route& route = routes_[slot.route];
-  if (route.waiting_of_all++ == 0) {
-    routes_waiting_ += 1;
-    route.rate.begin_waiting(now);
-  }
-  route.waiting[waiting.priority] += 1;
+  if (route.waiting_of_all++ == 0) routes_waiting_ += 1;
+  route.waiting[slot.waiting.priority] += 1;
 
   deadlines_.push_back(at);
   sift_up(deadlines_.size() - 1);
-  return {.slot = at, .generation = slot.generation};
 }
 
 std::uint32_t FairQueue::take_slot() {
@@ -204,9 +215,43 @@ std::optional<Waiting> FairQueue::next_of(CanGoFunction can_go, const void* aske
   const std::uint32_t slot = find_next(can_go, asked, now);
   if (slot == kNone) return std::nullopt;
   const Waiting& waiting = slots_[slot].waiting;
-  routes_[slots_[slot].route].rate.serve(now);
-  move(slots_[slot].lane, in_turn(slots_[slot].lane, cost(waiting.tenant, waiting.expected)));
-  return leave(slot, now);
+  const std::uint32_t lane = slots_[slot].lane;
+  Route& route = routes_[slots_[slot].route];
+  const Taken taken{.slot = slot,
+                    .lane = lane,
+                    .counter = lanes_[lane].counter,
+                    .owed = lanes_[lane].owed,
+                    .last_left = class_of(lane).last_left,
+                    .rate = route.rate,
+                    .idle_since = route.idle_since};
+  route.rate.serve(now);
+  move(lane, in_turn(lane, cost(waiting.tenant, waiting.expected)));
+  const Waiting gone = leave(slot, now);
+  taken_ = taken;
+  return gone;
+}
+
+void FairQueue::put_back() {
+  HANSE_CHECK(taken_.slot != kNone && free_.back() == taken_.slot);
+  const Taken taken = std::exchange(taken_, {});
+  free_.pop_back();
+  Slot& slot = slots_[taken.slot];
+  slot.generation -= 1;
+  slot.lane = taken.lane;
+  routes_[slot.route].rate = taken.rate;
+  routes_[slot.route].idle_since = taken.idle_since;
+
+  Lane& lane = lanes_[slot.lane];
+  std::vector<std::uint32_t>& order = class_of(slot.lane).order;
+  if (lane.waiting > 0) order.erase(place_in_order(slot.lane));
+  class_of(slot.lane).last_left = taken.last_left;
+  lane.counter = taken.counter;
+  lane.owed = taken.owed;
+  put_in_order(slot.lane);
+  // Its neighbours are as they were, and it still knows them.
+  (slot.before == kNone ? lane.oldest : slots_[slot.before].after) = taken.slot;
+  (slot.after == kNone ? lane.youngest : slots_[slot.after].before) = taken.slot;
+  count_in(taken.slot);
 }
 
 // Looks at those who wait in the order in which they would go. Ends early when
@@ -255,6 +300,7 @@ std::optional<MonotonicTime> FairQueue::next_deadline() const {
 }
 
 Waiting FairQueue::leave(std::uint32_t at, MonotonicTime now) {
+  taken_ = {};
   Slot& slot = slots_[at];
   Lane& lane = lanes_[slot.lane];
   if (lane.waiting == 1) take_out_of_order(slot.lane);
@@ -304,6 +350,7 @@ void FairQueue::charge(ShareLine tenant, std::uint8_t priority, Served differenc
 }
 
 void FairQueue::correct(ShareLine tenant, std::uint8_t priority, Served difference) {
+  taken_ = {};
   lanes_[lane_of(tenant, priority)].owed += cost(tenant, difference);
 }
 
@@ -329,6 +376,7 @@ void FairQueue::lift(std::uint32_t lane) {
 }
 
 void FairQueue::move(std::uint32_t lane, Counter by) {
+  taken_ = {};
   if (lanes_[lane].waiting == 0) {
     lanes_[lane].counter += by;
     return;

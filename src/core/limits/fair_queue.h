@@ -115,6 +115,10 @@ class FairQueue {
 
   // --- Requests. `now` never goes back. ---
 
+  // Why try_add() would not let it in; nothing: it would.
+  // Requires: as below.
+  [[nodiscard]] std::optional<QueueRefusal> why_not(const Waiting& waiting,
+                                                    MonotonicTime now) const;
   // Lets one in. A refusal changes nothing.
   // Requires: tenant and priority are known here; expected is not negative.
   std::expected<Queued, QueueRefusal> try_add(const Waiting& waiting, MonotonicTime now);
@@ -131,6 +135,11 @@ class FairQueue {
         },
         &can_go, now);
   }
+
+  // Undoes the last next(): the one that it gave waits on where it stood, under
+  // its ticket, and nothing is counted for it.
+  // Requires: next() gave one, and nothing has been changed since.
+  void put_back();
 
   // Its client has left, say. False when it does not wait any more.
   bool remove(Ticket ticket, MonotonicTime now);
@@ -157,6 +166,18 @@ class FairQueue {
 
   [[nodiscard]] std::size_t waiting() const { return deadlines_.size(); }
   [[nodiscard]] std::size_t waiting(ShareLine tenant) const;
+  // Calls `visit(const Waiting&)` for those of `route`, a better priority first,
+  // and of a tenant the oldest. Requires: it changes nothing here.
+  template <typename Visit>
+  void for_each_on(std::uint64_t route, Visit&& visit) const {
+    for (const Class& priority : classes_) {
+      for (const std::uint32_t lane : priority.order) {
+        for (std::uint32_t at = lanes_[lane].oldest; at != kNone; at = slots_[at].after) {
+          if (slots_[at].waiting.route == route) visit(slots_[at].waiting);
+        }
+      }
+    }
+  }
   // How long one like it would wait if it came now; nothing when too few have
   // been served to tell.
   [[nodiscard]] std::optional<Duration> estimated_wait(const Waiting& waiting,
@@ -195,6 +216,16 @@ class FairQueue {
     std::uint32_t last_left = kNone;   // the lane that stopped waiting last
     std::int64_t waiting = 0;
   };
+  // What next() changed, beside who waits.
+  struct Taken {
+    std::uint32_t slot = kNone;  // none: something has happened since
+    std::uint32_t lane = kNone;
+    Counter counter = 0;
+    Counter owed = 0;
+    std::uint32_t last_left = kNone;
+    ServiceRate rate;
+    MonotonicTime idle_since;
+  };
   struct Route {
     std::uint64_t name = 0;
     std::array<std::int64_t, kPrioritiesMax> waiting{};  // by priority
@@ -223,6 +254,8 @@ class FairQueue {
   [[nodiscard]] const Route* find_route(std::uint64_t name) const;
   std::uint32_t room_for_route();
   Ticket enter(const Waiting& waiting, MonotonicTime now);
+  // It waits, in its lane and on its route.
+  void count_in(std::uint32_t slot);
   Waiting leave(std::uint32_t slot, MonotonicTime now);
   void lift(std::uint32_t lane);
   void move(std::uint32_t lane, Counter by);
@@ -248,6 +281,7 @@ class FairQueue {
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> deadlines_;  // a heap of slots
+  Taken taken_;
   std::uint64_t arrivals_ = 0;
   std::uint64_t round_ = 0;  // calls of next()
 };

@@ -291,5 +291,64 @@ RC_GTEST_PROP(FairQueue, TheSameHistoryHasTheSameEnd, ()) {
   RC_ASSERT(history() == history());
 }
 
+// Whoever is taken and put back leaves no trace: two queues that hear the same,
+// of which only one tries turns that come to nothing, say the same for ever.
+RC_GTEST_PROP(FairQueue, TakingOneAndPuttingItBackIsAsIfNothingHadBeen, ()) {
+  const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+  const auto history = [seed](bool tries) {
+    FairQueue queue(kSmall);
+    const std::array<ShareLine, 2> tenants{queue.set("acme", 3), queue.set("borg", 2)};
+    std::vector<std::uint64_t> said;
+    std::uint64_t drawn = seed;
+    const auto draw = [&drawn](std::uint64_t below) {
+      drawn = drawn * 6'364'136'223'846'793'005ULL + 1'442'695'040'888'963'407ULL;
+      return (drawn >> 33U) % below;
+    };
+    const auto tokens = [&draw](std::uint64_t below) {
+      return Tokens(static_cast<std::int64_t>(draw(below)));
+    };
+    std::optional<Ticket> last;
+    MonotonicTime now;
+    for (std::uint64_t i = 1; i <= 500; ++i) {
+      now = now + milliseconds(static_cast<std::int64_t>(draw(100)));
+      const Waiting waiting{.request = i,
+                            .tenant = tenants[draw(2)],
+                            .priority = static_cast<std::uint8_t>(draw(kPriorities)),
+                            .route = draw(kRoutes),
+                            .expected = {.prompt = tokens(100), .output = tokens(100)},
+                            .deadline = now + milliseconds(static_cast<std::int64_t>(draw(900)))};
+      const auto queued = queue.try_add(waiting, now);
+      said.push_back(queued ? queued->ticket.slot
+                            : static_cast<std::uint64_t>(queued.error().retry_after.count()));
+      const std::uint64_t turns = draw(3);
+      const std::uint64_t tried = draw(kRoutes);
+      for (std::uint64_t turn = 0; tries && turn < turns; ++turn) {
+        if (queue.next([tried](const Waiting& w) { return w.route >= tried; }, now)) {
+          queue.put_back();
+        }
+      }
+      said.push_back(queue.waiting());
+      said.push_back(queue.waiting(tenants[0]));
+      said.push_back(static_cast<std::uint64_t>(queue.next_deadline().value_or(now).count()));
+      const auto wait = queue.estimated_wait(waiting, now);
+      said.push_back(static_cast<std::uint64_t>(wait.value_or(Duration(-1)).count()));
+      if (queued && draw(8) == 0) last = queued->ticket;
+      if (last && draw(8) == 0) said.push_back(queue.remove(*last, now) ? 1 : 0);
+      // More than a few turns make up for.
+      queue.correct(tenants[draw(2)], static_cast<std::uint8_t>(draw(kPriorities)),
+                    {.prompt = tokens(400) - Tokens(200), .output = Tokens(0)});
+      const std::uint64_t open = draw(kRoutes);
+      const auto gone = queue.next([open](const Waiting& w) { return w.route == open; }, now);
+      if (gone) said.push_back(gone->request);
+      while (const auto shed = queue.shed_due(now)) said.push_back(shed->request);
+    }
+    while (const auto gone = queue.next([](const Waiting&) { return true; }, now)) {
+      said.push_back(gone->request);
+    }
+    return said;
+  };
+  RC_ASSERT(history(true) == history(false));
+}
+
 }  // namespace
 }  // namespace hanse::limits
