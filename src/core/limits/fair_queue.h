@@ -69,7 +69,7 @@ struct Waiting {
   std::uint8_t priority = 0;
   // The same for requests that the same sites can take.
   std::uint64_t route = 0;
-  // Counted when it goes; what it took in truth is set right by charge().
+  // Counted when it goes; what it took in truth is set right by correct().
   Served expected;
   // It is of no use if it has not gone before this.
   MonotonicTime deadline;
