@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
+#include "base/bytes.h"
 #include "base/decimal.h"
 
 namespace hanse {
@@ -67,6 +69,16 @@ TEST(Decimal, IsExactAndShort) {
   EXPECT_EQ(decimal(0, 9), "0");
   EXPECT_EQ(decimal(42, 0), "42");
   EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::min(), 9), "-9223372036.854775808");
+}
+
+TEST(Ascii, AWordIsMadeSmallByteByByte) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    for (const unsigned beside : {0U, unsigned{'Z'}, 0x7FU, 0x80U, 0xFFU}) {
+      std::string text(8, static_cast<char>(beside));
+      text[3] = static_cast<char>(byte);
+      EXPECT_EQ(lower_case(first_word(text)), first_word(in_lower_case(text))) << byte;
+    }
+  }
 }
 
 }  // namespace

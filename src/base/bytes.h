@@ -39,6 +39,14 @@ constexpr std::uint64_t bytes_below(std::uint64_t word, std::uint8_t bound) {
   return (word - every_byte(bound)) & ~word & every_byte(0x80);
 }
 
+// Each capital letter of ASCII made small, every other byte as it is.
+constexpr std::uint64_t lower_case(std::uint64_t word) {
+  const std::uint64_t low = word & every_byte(0x7F);  // so that no sum carries over
+  const std::uint64_t from_a = low + every_byte(0x80 - 'A');
+  const std::uint64_t past_z = low + every_byte(0x7F - 'Z');
+  return word | ((from_a & ~past_z & ~word & every_byte(0x80)) >> 2U);
+}
+
 // The place of the first marked byte. Requires: there is one.
 constexpr std::size_t first_marked(std::uint64_t marks) {
   return static_cast<std::size_t>(std::countr_zero(marks)) / 8;

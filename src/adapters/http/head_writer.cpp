@@ -1,6 +1,5 @@
 #include "adapters/http/head_writer.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -43,12 +42,14 @@ void HeadWriter::field(std::string_view name, std::string_view value) {
     return;
   }
   char* at = into_.data() + size_;
-  at = std::ranges::copy(name, at).out;
-  *at++ = ':';
-  *at++ = ' ';
-  at = std::ranges::copy(value, at).out;
-  *at++ = '\r';
-  *at++ = '\n';
+  std::memcpy(at, name.data(), name.size());
+  at += name.size();
+  std::memcpy(at, ": ", 2);
+  at += 2;
+  // An empty value may be nowhere.
+  if (!value.empty()) std::memcpy(at, value.data(), value.size());
+  at += value.size();
+  std::memcpy(at, "\r\n", 2);
   size_ += name.size() + value.size() + 4;
 }
 

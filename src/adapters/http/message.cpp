@@ -1,12 +1,18 @@
 #include "adapters/http/message.h"
 
 #include "base/ascii.h"
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace hanse::http {
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  while (a.size() >= 8) {
+    if (lower_case(first_word(a)) != lower_case(first_word(b))) return false;
+    a.remove_prefix(8);
+    b.remove_prefix(8);
+  }
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/http/buffer.h"
 #include "adapters/http/endpoint.h"
 #include "adapters/http/framing_rules.h"
 #include "adapters/http/head_writer.h"
+#include "adapters/http/message.h"
+#include "base/ascii.h"
 
 namespace hanse::http {
 namespace {
@@ -157,6 +160,21 @@ TEST(FramingRules, KnowFieldsThatImitateFraming) {
   EXPECT_EQ(classify_field("Keep_Alive"), FieldKind::imitation);
   EXPECT_EQ(classify_field("x_request_id"), FieldKind::ordinary);
   EXPECT_EQ(classify_field("te"), FieldKind::other_hop_by_hop);
+}
+
+TEST(FieldNames, CompareLetterByLetterWhateverTheirLength) {
+  std::string name;
+  for (const char c : std::string_view("x-Client-Request-Id-Of-Ours")) {
+    name += c;
+    const std::string small = in_lower_case(name);
+    EXPECT_TRUE(equals_ignoring_case(name, small)) << name;
+    EXPECT_FALSE(equals_ignoring_case(name, small + "s")) << name;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      std::string other = small;
+      other[i] = '_';
+      EXPECT_FALSE(equals_ignoring_case(name, other)) << name;
+    }
+  }
 }
 
 }  // namespace
