@@ -177,5 +177,24 @@ TEST(FieldNames, CompareLetterByLetterWhateverTheirLength) {
   }
 }
 
+TEST(FramingRules, FindAControlCharacterAtAnyPlaceOfAValue) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      std::string value(size, 'v');
+      for (const char sound : {'\t', ' ', '~', '\x80', '\xFF'}) {
+        value[i] = sound;
+        EXPECT_TRUE(is_field_value(value)) << size << " " << i;
+      }
+      for (const char unsound : {'\0', '\n', '\r', '\x1F', '\x7F'}) {
+        value[i] = unsound;
+        EXPECT_FALSE(is_field_value(value)) << size << " " << i;
+        value[size - 1 - i] = '\t';
+        value[i] = unsound;
+        EXPECT_FALSE(is_field_value(value)) << size << " " << i;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hanse::http
