@@ -84,6 +84,12 @@ class NotedEngine(harness.ScriptedEngine):
         if fault == "429":
             wire.reply(429, b'{"error":{"message":"slowly","type":"rate_limit_error"}}', ["Retry-After: 1"])
             return
+        if fault == "late":
+            # Late enough for a hedge, which is then mostly first.
+            if self._gone(wire, self._chance.uniform(0.2, 0.6)):
+                self._notes.add(ask, "left")
+                return
+            fault = ""
         stops_at = self._chance.randrange(asked.to_make + 1) if fault else asked.to_make
         if not asked.streamed:
             self._reply(ask, asked, wire, stops_at)
@@ -143,7 +149,7 @@ class NotedEngine(harness.ScriptedEngine):
         """The fault of a request; mostly none."""
         if self._chance.random() >= self._faults:
             return ""
-        return self._chance.choice(["500", "429", "cut", "cut", "close", "stall"])
+        return self._chance.choice(["500", "429", "cut", "cut", "close", "stall", "late", "late"])
 
     @staticmethod
     def _gone(wire: harness.Wire, seconds: float) -> bool:

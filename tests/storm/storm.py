@@ -59,6 +59,9 @@ CLIENTS = 12
 RECKON_EVERY = 50
 # Between two kills, beside what it takes until somebody has been answered.
 PAUSE_SECONDS_MAX = 0.15
+# Now and then a calm, so that answers which are late find time for their hedges.
+CALM_SECONDS = 1.0
+CALMS = 0.05
 # Of the gateway's kills, those that come while it starts.
 KILLED_IN_START = 0.1
 
@@ -120,7 +123,8 @@ class Storm:
         wanted = self._load.answers + self._chance.randrange(1, 4)
         self._load.quiet()  # Says if a client has failed.
         harness.until(lambda: self._load.answers >= wanted, f"answers before kill {self.kills + 1}")
-        time.sleep(self._chance.uniform(0, PAUSE_SECONDS_MAX))
+        calm = self._chance.random() < CALMS
+        time.sleep(CALM_SECONDS if calm else self._chance.uniform(0, PAUSE_SECONDS_MAX))
 
     def _kill_gateway(self, most: int) -> None:
         self._load.era += 1

@@ -121,7 +121,7 @@ sha256 = "{digests["club"]}"
             pattern = rf'(^\[site\.{site}\]$.*?kind = )"[^"]*"'
             text = re.sub(pattern, rf'\g<1>"{kind}"', text, count=1, flags=re.M | re.S)
         text = re.sub(r"^slots = 4$", "slots = 16", text, flags=re.M)
-        text = re.sub(r"^\[class\.interactive\]$", r"\g<0>\nhedge_percent = 20", text, flags=re.M)
+        text = re.sub(r"^\[class\.interactive\]$", r"\g<0>\nhedge_percent = 50", text, flags=re.M)
         text = text.replace('budget = "0.000001"', 'budget = "1000000.00"')
         text = text.replace('budget = "25.00"', 'budget = "1000000.00"\nrescue = "any-variant"')
         for name in ("listen", "admin"):
