@@ -532,6 +532,17 @@ def test_nobody_works_on_an_answer_that_nobody_can_get(start: Start, scripted: E
     assert_nothing_open(gateway)
 
 
+def test_an_answer_is_kept_for_its_time_and_no_longer(start: Start, scripted: Engines) -> None:
+    told = Told(scripted, free=1 << 10)
+    gateway = start('\n[limits]\nidempotency_kept_for = "3s"\n')
+    first = Asker(gateway).end()
+    again = Asker(gateway).end()
+    assert again.replayed and again.body == first.body and told.asked == 1
+    until(lambda: metric(gateway, "hanse_idempotency_answer_bytes") == 0, "its time is over")
+    assert not Asker(gateway).end().replayed
+    assert told.asked == 2 and bills(gateway) == 2
+
+
 def test_old_answers_make_room_and_what_is_under_way_does_not(start: Start, scripted: Engines) -> None:
     told = Told(scripted, free=1 << 10)
     gateway = start("\n[limits]\nidempotency_keys_max = 2\n")

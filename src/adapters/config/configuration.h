@@ -89,6 +89,7 @@ struct GatewayLimits {
   std::uint32_t idempotency_keys_max = 10'000;
   Bytes idempotency_bytes_max{std::int64_t{64} << 20U};        // of all together
   Bytes idempotency_answer_bytes_max{std::int64_t{4} << 20U};  // of one
+  Duration idempotency_kept_for = seconds(600);                // from its end
 
   bool operator==(const GatewayLimits&) const = default;
 };

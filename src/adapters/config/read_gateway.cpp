@@ -68,6 +68,7 @@ void read_limits(Draft& draft, const Section& document) {
       .idempotency_keys_max = static_cast<std::uint32_t>(limits.number("idempotency_keys_max")),
       .idempotency_bytes_max = limits.size("idempotency_bytes_max"),
       .idempotency_answer_bytes_max = limits.size("idempotency_answer_bytes_max"),
+      .idempotency_kept_for = limits.duration("idempotency_kept_for"),
   };
   const Section health = document.section("health");
   draft.configuration.health = {

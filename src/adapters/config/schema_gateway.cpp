@@ -247,6 +247,14 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "\"1MiB\"",
      .meaning = "One of them. A longer one is told, but not kept: a request that is sent again is "
                 "a new one then."},
+    {.path = "limits.idempotency_kept_for",
+     .type = Type::duration,
+     .fallback = "10m",
+     .least = kSecond,
+     .most = kDay,
+     .example = "\"1h\"",
+     .meaning = "How long an answer is kept from its end. A request that is sent again later is a "
+                "new one."},
 
     {.path = "health",
      .type = Type::table,

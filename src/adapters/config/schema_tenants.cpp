@@ -219,8 +219,10 @@ constexpr auto kKeys = std::to_array<Key>({
      .example = "true",
      .meaning =
          "Whether the header `Idempotency-Key` counts: a request that is sent again with it within "
-         "ten minutes is not carried out again, and gets the same answer. Answers are kept in "
-         "memory for that, and go on when their client leaves. Otherwise the header is ignored."},
+         "`limits.idempotency_kept_for` is not carried out again, and gets the same answer. "
+         "Answers "
+         "are kept in memory for that, and go on when their client leaves. Otherwise the header is "
+         "ignored."},
     {.path = "tenant.<tenant>.limits",
      .type = Type::table,
      .meaning = "How much all its requests together may be."},

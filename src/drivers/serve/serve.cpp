@@ -92,6 +92,7 @@ limits::IdempotencyLimits idempotency_limits(const config::GatewayLimits& limits
   kept.entries_max = limits.idempotency_keys_max;
   kept.bytes_max = static_cast<std::size_t>(limits.idempotency_bytes_max.count());
   kept.answer_bytes_max = static_cast<std::size_t>(limits.idempotency_answer_bytes_max.count());
+  kept.kept_for = limits.idempotency_kept_for;
   return kept;
 }
 
