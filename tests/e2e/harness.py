@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -33,13 +34,15 @@ DEADLINE_SECONDS = 30.0
 CONTEXT_TOKENS = 1024
 
 
-def free_port() -> int:
-    """A port that nobody listens on, and below those that connections are given.
+# Those that connections are given lie above: else the next connection of anybody
+# could have a port before it is listened on.
+_ports = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
 
-    Else the next connection of anybody could have it before it is listened on.
-    """
+
+def free_port() -> int:
+    """A port that nobody listens on, and that no other call was given of late."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

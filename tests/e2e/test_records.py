@@ -271,7 +271,9 @@ def test_a_configuration_goes_when_no_record_cites_it(scripted: Engines, tmp_pat
             return kept() == 1
 
         until(erased, "the old configuration is erased", 60)
-        assert "configurations that no record cites any more erased" in gateway.log_tail()
+        # The file goes first and is told of then.
+        told = "configurations that no record cites any more erased"
+        until(lambda: told in gateway.log_tail(), "its erasure is told")
         assert "has been erased" in refused(gateway, first)
         explain(gateway, newest)
         gateway.stop()
