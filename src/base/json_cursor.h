@@ -109,6 +109,9 @@ class JsonCursor {
   // Whether only blanks are left. Else an error.
   bool at_end();
 
+  // Where it stands in the text.
+  [[nodiscard]] const char* here() const { return next_; }
+
   [[nodiscard]] bool failed() const { return error_.what.data() != nullptr; }
   [[nodiscard]] const JsonError& error() const { return error_; }
   // Sets the error to `what` here, unless there is one. Returns false.

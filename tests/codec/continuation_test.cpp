@@ -172,7 +172,7 @@ TEST(Remainders, MakeOneStreamOfTwo) {
   answer::Answer answer(Dialect::chat, 1, 1, answer::Keep::transcript);
   const api::StreamWriter writer({.request_id = "r", .alias = "a", .created_unix_seconds = 7});
   std::string out;
-  const auto engine_says = [&](std::string json_text, std::string_view content,
+  const auto engine_says = [&](const std::string& json_text, std::string_view content,
                                std::string_view finish = "") {
     answer::Delta delta = text(content);
     delta.json = json_text;

@@ -51,7 +51,7 @@ std::optional<std::string> Child::wait() {
 std::optional<std::string> Child::ended(int status) {
   process_ = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::nullopt;
-  const std::string said = words();
+  std::string said = words();
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "the run does not end";
   if (!said.empty()) return said;
   return WIFSIGNALED(status) ? fmt::format("the program ends by signal {}", WTERMSIG(status))

@@ -91,13 +91,11 @@ std::optional<Options> parse(const std::vector<std::string_view>& words) {
       while (i + 1 < words.size() && !words[i + 1].starts_with("--")) {
         options.files.emplace_back(words[++i]);
       }
-    } else if (!number) {
-      return std::nullopt;
-    } else if (word == "--first") {
+    } else if (number && word == "--first") {
       options.first = *number;
-    } else if (word == "--processes") {
+    } else if (number && word == "--processes") {
       options.processes = std::max(1U, static_cast<unsigned>(*number));
-    } else if (word == "--seeds" || word == "--seed" || word == "--shrink") {
+    } else if (number && (word == "--seeds" || word == "--seed" || word == "--shrink")) {
       options.what = word == "--seeds" ? What::seeds : word == "--seed" ? What::seed : What::shrink;
       options.number = *number;
     } else {

@@ -25,6 +25,52 @@ void append_number(std::int64_t number, std::string& out) {
 
 std::int64_t count(const Usage& usage, TokenKind kind) { return usage.tokens[kind].count(); }
 
+using Kind = answer::Strand::Kind;
+
+bool is_of_tool_call(Kind kind) {
+  return kind == Kind::tool_id || kind == Kind::tool_type || kind == Kind::tool_name ||
+         kind == Kind::tool_arguments;
+}
+
+// How many of `remainders`, from the first on, can be told as one: the pieces of
+// one tool call, each once.
+// Requires: there are some.
+std::size_t that_go_together(std::span<const answer::Remainder> remainders) {
+  const answer::Remainder& first = remainders.front();
+  std::size_t count = 1;
+  while (count < remainders.size() && is_of_tool_call(first.kind) &&
+         is_of_tool_call(remainders[count].kind) &&
+         remainders[count].kind > remainders[count - 1].kind &&
+         remainders[count].choice == first.choice && remainders[count].index == first.index) {
+    ++count;
+  }
+  return count;
+}
+
+void append_member(std::string_view name, std::string_view escaped, std::string& out) {
+  out.append(1, '"').append(name).append("\":\"").append(escaped).append(1, '"');
+}
+
+// `"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":""}}]`,
+// with the members that there are.
+void append_call(std::span<const answer::Remainder> pieces, std::string& out) {
+  out.append("\"tool_calls\":[{\"index\":");
+  append_number(pieces.front().index, out);
+  bool in_function = false;
+  for (const answer::Remainder& piece : pieces) {
+    const bool of_function = piece.kind == Kind::tool_name || piece.kind == Kind::tool_arguments;
+    out.append(of_function && !in_function ? ",\"function\":{" : ",");
+    in_function = of_function;
+    switch (piece.kind) {
+      case Kind::tool_id: append_member("id", piece.text, out); break;
+      case Kind::tool_type: append_member("type", piece.text, out); break;
+      case Kind::tool_name: append_member("name", piece.text, out); break;
+      default: append_member("arguments", piece.text, out);
+    }
+  }
+  out.append(in_function ? "}}]" : "}]");
+}
+
 }  // namespace
 
 StreamWriter::StreamWriter(const ReplyIdentity& identity) : dialect_(identity.dialect) {
@@ -113,43 +159,38 @@ void StreamWriter::write_finish(std::uint32_t choice, std::string_view finish,
 void StreamWriter::write_remainders(const Delta& delta,
                                     std::span<const answer::Remainder> remainders,
                                     std::string& out) const {
-  for (const answer::Remainder& remainder : remainders) write_remainder(remainder, out);
+  while (!remainders.empty()) {
+    // Clients want the beginning of a call in one event.
+    const std::size_t together = that_go_together(remainders);
+    write_remainder(remainders.first(together), out);
+    remainders = remainders.subspan(together);
+  }
   if (delta.finish != answer::Finish::none) write_finish(delta.choice, delta.finish_value, out);
 }
 
-void StreamWriter::write_remainder(const answer::Remainder& remainder, std::string& out) const {
-  using Kind = answer::Strand::Kind;
+void StreamWriter::write_remainder(std::span<const answer::Remainder> together,
+                                   std::string& out) const {
+  const answer::Remainder& first = together.front();
   write_head(out);
   out.append("{\"index\":");
-  append_number(remainder.choice, out);
+  append_number(first.choice, out);
   if (dialect_ == Dialect::completion) {
-    out.append(",\"text\":\"").append(remainder.text).append("\"");
+    append_member("text", first.text, out.append(1, ','));
   } else {
-    const auto call = [&] {
-      out.append("\"tool_calls\":[{\"index\":");
-      append_number(remainder.index, out);
-      out.append(",\"function\":{");
-    };
     out.append(",\"delta\":{");
-    std::string_view after = "\"}";
-    switch (remainder.kind) {
-      case Kind::text: out.append("\"content\":\""); break;
-      case Kind::reasoning: out.append("\"reasoning_content\":\""); break;
-      case Kind::refusal: out.append("\"refusal\":\""); break;
-      case Kind::tool_name:
-      case Kind::tool_arguments:
-        call();
-        out.append(remainder.kind == Kind::tool_name ? "\"name\":\"" : "\"arguments\":\"");
-        after = "\"}}]}";
-        break;
+    switch (first.kind) {
+      case Kind::text: append_member("content", first.text, out); break;
+      case Kind::reasoning: append_member("reasoning_content", first.text, out); break;
+      case Kind::refusal: append_member("refusal", first.text, out); break;
       case Kind::function_name:
       case Kind::function_arguments:
         out.append("\"function_call\":{");
-        out.append(remainder.kind == Kind::function_name ? "\"name\":\"" : "\"arguments\":\"");
-        after = "\"}}";
+        append_member(first.kind == Kind::function_name ? "name" : "arguments", first.text, out);
+        out += '}';
         break;
+      default: append_call(together, out);
     }
-    out.append(remainder.text).append(after);
+    out += '}';
   }
   out.append(R"(,"logprobs":null,"finish_reason":null}]})");
   out.append(kEnd);

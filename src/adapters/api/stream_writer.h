@@ -83,7 +83,8 @@ class StreamWriter {
  private:
   void write_head(std::string& out) const;
   void write_role(std::uint32_t choice, std::string& out) const;
-  void write_remainder(const answer::Remainder& remainder, std::string& out) const;
+  // One of them, or several pieces of one tool call, as one event.
+  void write_remainder(std::span<const answer::Remainder> together, std::string& out) const;
   // `finish` with its quotes.
   void write_finish(std::uint32_t choice, std::string_view finish, std::string& out) const;
 

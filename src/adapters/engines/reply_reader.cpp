@@ -201,6 +201,8 @@ class ReplyReader {
         read_finish();
       } else if (name.says("logprobs")) {
         delta_.logprobs = view_unless_empty();
+      } else if (name.says("error")) {
+        read_error();  // OpenRouter tells of one here
       } else if (name.says(content_name())) {
         read_content();
       } else {
@@ -216,7 +218,7 @@ class ReplyReader {
 
   void read_content() {
     if (reading_.dialect == Dialect::completion) {
-      delta_.text = text_unless_null();
+      if (!read_text(delta_.text)) delta_.has_vendor_part = true;
     } else if (json_.peek() == JsonType::null) {
       json_.read_null();
     } else {
@@ -262,7 +264,7 @@ class ReplyReader {
     for (JsonString name; object.next(name);) {
       cutter.begin_member(static_cast<std::uint32_t>(name.raw.data() - text_.data()) - 1);
       const bool is_role = name.says("role");
-      read_message_member(name);
+      if (!read_message_member(name)) note_vendor_part(name);
       if (json_.failed()) return;
       if (!is_role || reading_.shape == ReplyShape::whole) {
         cutter.keep(json_.offset());
@@ -272,38 +274,46 @@ class ReplyReader {
     }
   }
 
-  void read_message_member(const JsonString& name) {
-    if (name.says("content")) {
-      delta_.text = text_unless_null();
-    } else if (name.says("role")) {
-      json_.skip();
-      delta_.has_role = true;
-    } else if (name.says("reasoning_content") || name.says("reasoning")) {
-      // vLLM sends one text under both names.
-      const std::string_view text = text_unless_null();
-      if (delta_.reasoning.empty()) delta_.reasoning = text;
-    } else if (name.says("tool_calls")) {
-      delta_.tool_calls = view_unless_empty();
-    } else if (name.says("refusal")) {
-      delta_.refusal = text_unless_null();
-    } else if (name.says("function_call")) {
-      delta_.function_call = view_unless_empty();
-    } else if (!view_unless_empty().empty()) {
-      delta_.has_vendor_part = true;
-    }
+  // The member that has just been read; of several all from the first to the last.
+  void note_vendor_part(const JsonString& name) {
+    delta_.has_vendor_part = true;
+    const char* begin =
+        delta_.vendor_part.empty() ? name.raw.data() - 1 : delta_.vendor_part.data();
+    delta_.vendor_part = {begin, static_cast<std::size_t>(json_.here() - begin)};
   }
 
-  // The inside of a string. Of null nothing; anything else is a vendor's.
-  std::string_view text_unless_null() {
-    const JsonType type = json_.peek();
-    if (type == JsonType::string) {
-      JsonString text;
-      json_.read_string(text);
-      return text.raw;
+  // Says whether it is known here; null and empty values are.
+  bool read_message_member(const JsonString& name) {
+    if (name.says("content")) return read_text(delta_.text);
+    if (name.says("role")) {
+      json_.skip();
+      return delta_.has_role = true;
     }
-    if (type != JsonType::null) delta_.has_vendor_part = true;
-    json_.skip();
-    return {};
+    if (name.says("reasoning_content") || name.says("reasoning")) {
+      // vLLM sends one text under both names.
+      std::string_view text;
+      const bool is_known = read_text(text);
+      if (delta_.reasoning.empty()) delta_.reasoning = text;
+      return is_known;
+    }
+    if (name.says("refusal")) return read_text(delta_.refusal);
+    if (name.says("tool_calls")) return delta_.tool_calls = view_unless_empty(), true;
+    if (name.says("function_call")) return delta_.function_call = view_unless_empty(), true;
+    return view_unless_empty().empty();
+  }
+
+  // The inside of a string; nothing for null. False: it is something else, a
+  // vendor's.
+  bool read_text(std::string_view& into) {
+    const JsonType type = json_.peek();
+    JsonString text;
+    if (type == JsonType::string) {
+      json_.read_string(text);
+    } else {
+      json_.skip();
+    }
+    into = text.raw;
+    return type == JsonType::string || type == JsonType::null;
   }
 
   // The value as it stands; nothing for null, "", {} and [].
@@ -383,13 +393,30 @@ void read_error_value(JsonCursor& json, ErrorWords& words) {
   }
 }
 
+// null, false and "" stand for none.
 void ReplyReader::read_error() {
-  if (json_.peek() == JsonType::null) {
-    json_.read_null();
-    return;
+  const JsonType type = json_.peek();
+  const std::uint32_t begin = json_.offset();
+  if (type == JsonType::object) {
+    is_error_ = true;
+    return read_error_value(json_, words_);
   }
+  json_.skip();
+  const std::string_view value = text_.substr(begin, json_.offset() - begin);
+  if (json_.failed() || value == "null" || value == "false" || value == "\"\"") return;
   is_error_ = true;
-  read_error_value(json_, words_);
+  JsonCursor again(value, kRules);
+  read_error_value(again, words_);
+}
+
+// An object of an error's words, or a list of such, of which the first counts.
+void read_errors(JsonCursor& json, ErrorWords& words) {
+  if (json.peek() != JsonType::array) return read_error_value(json, words);
+  ErrorWords rest;
+  bool is_first = true;
+  for (JsonArray array(json); array.next(); is_first = false) {
+    read_error_value(json, is_first ? words : rest);
+  }
 }
 
 }  // namespace
@@ -401,14 +428,15 @@ ReplyFound read_reply(std::string_view json, const ReplyReading& reading, Delta&
 
 bool read_error_body(std::string_view body, ErrorWords& words) {
   // `{"error":{...}}` as OpenAI has it; `{"object":"error","message":...}` of
-  // older vLLM; `{"detail":...}` of FastAPI; `{"message":...}` of proxies.
+  // older vLLM; `{"detail":...}` of FastAPI; `{"message":...}` and
+  // `{"errors":[...]}` of proxies.
   JsonCursor json(body, kRules);
   if (json.peek() != JsonType::object) return false;
   bool found = false;
   JsonObject object(json);
   for (JsonString name; object.next(name);) {
-    if (name.says("error") && json.peek() != JsonType::null) {
-      read_error_value(json, words);
+    if ((name.says("error") || name.says("errors")) && json.peek() != JsonType::null) {
+      read_errors(json, words);
       found = true;
     } else if (!found && (name.says("message") || name.says("detail"))) {
       take_scalar(json, words.message);
@@ -421,6 +449,33 @@ bool read_error_body(std::string_view body, ErrorWords& words) {
     }
   }
   return !json.failed() && (found || !words.message.empty());
+}
+
+bool read_error_in_stream(std::string_view event, ErrorWords& words) {
+  bool is_one = false;
+  bool has_code = false;
+  bool has_message = false;
+  JsonCursor json(event, kRules);
+  if (json.peek() != JsonType::object) return false;
+  JsonObject object(json);
+  for (JsonString name; object.next(name);) {
+    const bool is_object = name.says("object");
+    JsonString word;
+    if ((is_object || name.says("type")) && json.peek() == JsonType::string) {
+      json.read_string(word);
+      is_one = is_one || word.says("error");
+      continue;
+    }
+    const JsonType type = json.peek();
+    const bool says_something = type != JsonType::null && type != JsonType::boolean;
+    is_one = is_one || (says_something && (name.says("detail") || name.says("errors")));
+    has_code = has_code || (says_something && (name.says("code") || name.says("status")));
+    has_message = has_message || (says_something && name.says("message"));
+    json.skip();
+  }
+  if (!is_one && !(has_code && has_message)) return false;
+  if (!read_error_body(event, words)) words.message = "an error event without words";
+  return true;
 }
 
 }  // namespace hanse::engines

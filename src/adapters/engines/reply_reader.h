@@ -58,4 +58,9 @@ ReplyFound read_reply(std::string_view json, const ReplyReading& reading, answer
 // the shapes that engines and proxies have. False: it is no JSON of an error.
 bool read_error_body(std::string_view body, ErrorWords& words);
 
+// Reads an error that an engine tells of among its events, in another shape than
+// an `error` member, which read_reply() knows. False: the event is something
+// else, such as a ping: words alone are no error there.
+bool read_error_in_stream(std::string_view event, ErrorWords& words);
+
 }  // namespace hanse::engines

@@ -141,7 +141,8 @@ Step ResponseDecoder::next_event(Delta& delta) {
       data = kept_;
     }
     if (data == "[DONE]") return finish_with(Step::done);
-    const Step step = event.name == "error" ? take_error_event(data) : take_event(data, delta);
+    const bool is_error = equal_but_for_case(event.name, "error");
+    const Step step = is_error ? take_error_event(data) : take_event(data, delta);
     if (step != Step::more) return step;
   }
 }
@@ -181,7 +182,9 @@ Step ResponseDecoder::take_event(std::string_view json, Delta& delta) {
       read_reply(json, {*engine_, options_->dialect, ReplyShape::event, 0}, delta, words);
   switch (found.kind) {
     case ReplyKind::answer: break;
-    case ReplyKind::nothing: return Step::more;
+    case ReplyKind::nothing:
+      if (!read_error_in_stream(json, words)) return Step::more;
+      return fail_by_words(words);
     case ReplyKind::error: return fail_by_words(words);
     case ReplyKind::malformed:
       return fail_with(Failure::bad_answer, fmt::format("a malformed event: {}", found.why));
@@ -201,9 +204,10 @@ Step ResponseDecoder::give(std::string_view object, std::uint32_t choices, Delta
   return Step::delta;
 }
 
-// A report without a choice belongs to the choice that spoke before it.
+// A report without a choice belongs to the choice that spoke before it; of a
+// whole reply, to its first.
 void ResponseDecoder::attribute_usage(Delta& delta) {
-  if (delta.has_choice) choice_last_ = delta.choice;
+  if (delta.has_choice && mode_ != Mode::lines_of_whole) choice_last_ = delta.choice;
   if (delta.usage && engine_->capabilities().reports_usage_per_choice) {
     delta.usage_of_choice = choice_last_;
   }
@@ -250,6 +254,9 @@ Step ResponseDecoder::take_whole(Delta& delta) {
                      fmt::format("a malformed reply: {}",
                                  found.why.empty() ? "it holds no choices" : found.why));
   }
+  if (!all_choices_finish(json, found.choices)) {
+    return fail_with(Failure::bad_answer, "a reply without a finish reason");
+  }
   if (options_->whole_replies == WholeReplies::into_events) {
     blank_line_ends(kept_);
     kept_ = events_of_whole(trimmed(kept_, kBlanksAndLineEnds), options_->dialect);
@@ -259,6 +266,18 @@ Step ResponseDecoder::take_whole(Delta& delta) {
   }
   whole_ = std::make_unique<Delta>(delta);
   return give(json, found.choices, delta);
+}
+
+// A reply in one piece that leaves one open is cut off, however well it is formed.
+bool ResponseDecoder::all_choices_finish(std::string_view reply, std::uint32_t choices) const {
+  if (std::size_t{choices} * reply.size() > kRereadBytesMax) return true;  // refused by give()
+  Delta delta;
+  ErrorWords words;
+  for (std::uint32_t i = 0; i < choices; ++i) {
+    read_reply(reply, {*engine_, options_->dialect, ReplyShape::whole, i}, delta, words);
+    if (delta.finish == answer::Finish::none) return false;
+  }
+  return true;
 }
 
 Step ResponseDecoder::take_line_of_whole(Delta& delta) {

@@ -17,13 +17,9 @@ namespace {
 using ::testing::_;
 using testing::ClientTest;
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
 using testing::kOk;
 using testing::Notes;
 using testing::Peer;
-using ::testing::StartsWith;
-using testing::Teller;
 using ::testing::UnorderedElementsAre;
 
 TEST_F(ClientTest, ACallSendsItsPiecesWithALength) {

@@ -1,5 +1,6 @@
 #include "adapters/http/head_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -41,15 +42,10 @@ void HeadWriter::field(std::string_view name, std::string_view value) {
     fits_ = false;
     return;
   }
-  char* at = into_.data() + size_;
-  std::memcpy(at, name.data(), name.size());
-  at += name.size();
-  std::memcpy(at, ": ", 2);
-  at += 2;
-  // An empty value may be nowhere.
-  if (!value.empty()) std::memcpy(at, value.data(), value.size());
-  at += value.size();
-  std::memcpy(at, "\r\n", 2);
+  char* at = std::ranges::copy(name, into_.data() + size_).out;
+  at = std::ranges::copy(std::string_view(": "), at).out;
+  at = std::ranges::copy(value, at).out;
+  std::ranges::copy(std::string_view("\r\n"), at);
   size_ += name.size() + value.size() + 4;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/json_cursor.h"
 
 namespace hanse::answer {
 namespace {
@@ -11,9 +12,9 @@ namespace {
 constexpr std::int64_t kBytesOfOneToken = 16;
 // What a token is worth where deltas cannot be counted, as English has it.
 constexpr std::int64_t kBytesPerToken = 4;
-// A report is doubted outside these bounds. JSON escapes a byte to six at
-// most, and no vocabulary in use has tokens past 128 bytes.
-constexpr std::int64_t kTokenBytesMax = 6 * 128;
+// A report is doubted outside these bounds. No vocabulary in use has tokens past
+// 128 bytes.
+constexpr std::int64_t kTokenBytesMax = 128;
 // Tokens that leave no text: the end of the turn, template marks.
 constexpr std::int64_t kUnseenTokensPerChoice = 16;
 // Past twice the output limit and this, deltas are no matter of counting.
@@ -39,19 +40,47 @@ std::int64_t estimate_tokens(std::int64_t deltas, std::int64_t bytes) {
   return std::max(deltas, (bytes + kBytesPerToken - 1) / kBytesPerToken);
 }
 
+// What `raw` says, whether it is escaped or not: some engines write every letter
+// that is not ASCII as six bytes.
+std::int64_t bytes_of(std::string_view raw) {
+  const bool escaped = raw.find('\\') != std::string_view::npos;
+  return static_cast<std::int64_t>(json_unescaped_size({.raw = raw, .escaped = escaped}));
+}
+
+// The name and the arguments are what the model has written.
+std::int64_t bytes_of_calls(const Delta& delta) {
+  if (delta.tool_calls.empty() && delta.function_call.empty()) return 0;
+  std::vector<Piece> pieces;
+  pieces_of(delta, pieces);
+  std::int64_t bytes = 0;
+  for (const Piece& piece : pieces) {
+    if (is_of_call(piece.kind)) bytes += bytes_of(piece.text);
+  }
+  return bytes;
+}
+
 }  // namespace
 
-void Answer::Counts::add(const Delta& delta) {
-  if (delta.is_progress()) progress += 1;
-  if (!delta.text.empty() || !delta.refusal.empty()) text += 1;
-  if (!delta.reasoning.empty()) reasoning += 1;
-  text_bytes += static_cast<std::int64_t>(delta.text.size() + delta.refusal.size());
-  reasoning_bytes += static_cast<std::int64_t>(delta.reasoning.size());
-  tool_bytes += static_cast<std::int64_t>(delta.tool_calls.size() + delta.function_call.size());
+Answer::Counts Answer::Counts::of(const Delta& delta) {
+  return {.progress = delta.is_progress() ? 1 : 0,
+          .text = delta.text.empty() && delta.refusal.empty() ? 0 : 1,
+          .reasoning = delta.reasoning.empty() ? 0 : 1,
+          .text_bytes = bytes_of(delta.text) + bytes_of(delta.refusal),
+          .reasoning_bytes = bytes_of(delta.reasoning),
+          .tool_bytes = bytes_of_calls(delta)};
+}
+
+void Answer::Counts::add(const Counts& more) {
+  progress += more.progress;
+  text += more.text;
+  reasoning += more.reasoning;
+  text_bytes += more.text_bytes;
+  reasoning_bytes += more.reasoning_bytes;
+  tool_bytes += more.tool_bytes;
 }
 
 void Answer::Counts::add(const Remainder& remainder) {
-  const auto bytes = static_cast<std::int64_t>(remainder.text.size());
+  const std::int64_t bytes = bytes_of(remainder.text);
   progress += 1;
   switch (remainder.kind) {
     case Strand::Kind::text:
@@ -65,8 +94,12 @@ void Answer::Counts::add(const Remainder& remainder) {
       return;
     case Strand::Kind::tool_name:
     case Strand::Kind::tool_arguments:
+    case Strand::Kind::tool_other:
     case Strand::Kind::function_name:
     case Strand::Kind::function_arguments: tool_bytes += bytes; return;
+    case Strand::Kind::tool_id:
+    case Strand::Kind::tool_type:
+    case Strand::Kind::vendor: return;
   }
 }
 
@@ -99,18 +132,23 @@ Emission Answer::take(const Delta& delta) {
     unasked_ = true;
     return {};
   }
-  if (finished_[delta.choice]) return {};
+  if (attempt_finished_[delta.choice]) return {};
   const bool says_something =
       delta.is_progress() || delta.has_vendor_part || delta.finish != Finish::none;
   if (!says_something) return {};
 
   attempt_begun_ = true;
-  attempt_.add(delta);
-  if (repeat_ != nullptr) return take_repeated(delta);
-  return forward(delta);
+  const Counts counts = Counts::of(delta);
+  attempt_.add(counts);
+  if (delta.finish != Finish::none) attempt_finished_.set(delta.choice);
+  // Another attempt has finished it: that is what the client has, and this one
+  // says it once more, or something else.
+  if (finished_[delta.choice]) return {};
+  if (repeat_ != nullptr) return take_repeated(delta, counts);
+  return forward(delta, counts);
 }
 
-Emission Answer::forward(const Delta& delta) {
+Emission Answer::forward(const Delta& delta, const Counts& counts) {
   if (!delta.tool_calls.empty() || !delta.function_call.empty()) called_.set(delta.choice);
   if (delta.finish == Finish::tool_calls && !called_[delta.choice] && !delta.has_vendor_part) {
     contradicts_itself_ = true;
@@ -122,16 +160,16 @@ Emission Answer::forward(const Delta& delta) {
     emission.lead_with_role = !delta.has_role && !begun_[delta.choice];
   }
   begun_.set(delta.choice);
-  delivered_.add(delta);
+  delivered_.add(counts);
   if (transcript_) transcript_->add(delta);
   note_finish(delta);
   return emission;
 }
 
-Emission Answer::take_repeated(const Delta& delta) {
+Emission Answer::take_repeated(const Delta& delta, const Counts& counts) {
   switch (repeat_->take(delta)) {
     case Repeat::Verdict::known: return {};
-    case Repeat::Verdict::fresh: return forward(delta);
+    case Repeat::Verdict::fresh: return forward(delta, counts);
     case Repeat::Verdict::partly: break;
     case Repeat::Verdict::diverged: diverged_ = true; return {};
   }
@@ -161,6 +199,7 @@ void Answer::next_attempt(TakeUp how) {
   HANSE_CHECK((how == TakeUp::anew) == begun_.none());
   taken_up_ = how;
   attempt_ = {};
+  attempt_finished_.reset();
   tokens_before_ = how == TakeUp::continued ? delivered_.tokens() : 0;
   repeat_ = how == TakeUp::repeated ? std::make_unique<Repeat>(*transcript_) : nullptr;
   attempt_begun_ = diverged_ = contradicts_itself_ = engine_done_ = unasked_ = false;
@@ -234,7 +273,15 @@ void Answer::add_report(const Usage& usage, std::uint32_t choice) {
 
 Usage Answer::usage(Tokens prompt_estimate) const {
   const bool reports_missing = choices_reported_.any() && (begun_ & ~choices_reported_).any();
-  if (!reported_ || reports_missing) return estimate(reading(prompt_estimate), attempt_);
+  if (!reported_) return estimate(reading(prompt_estimate), attempt_);
+  if (reports_missing) {
+    // The others' is at least what the site says of some.
+    Usage counted = estimate(reading(prompt_estimate), attempt_);
+    for (const TokenKind kind : kAllTokenKinds) {
+      counted.tokens[kind] = std::max(counted.tokens[kind], reported_->tokens[kind]);
+    }
+    return counted;
+  }
   Usage usage = *reported_;
   if (lacks_prompt_ || lacks_output_) fill_in(usage, prompt_estimate);
   usage.contradicted = usage.contradicted || unasked_ || contradicts_text(usage);

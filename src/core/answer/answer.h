@@ -148,7 +148,7 @@ class Answer {
   [[nodiscard]] std::int64_t delivered_tokens() const { return delivered_.tokens(); }
   // Whether the attempt has shown that it answers.
   [[nodiscard]] bool attempt_begun() const { return attempt_begun_; }
-  // Bytes of JSON-escaped text and reasoning so far.
+  // Bytes of text and reasoning so far, as UTF-8.
   [[nodiscard]] std::int64_t text_bytes() const { return delivered_.bytes(); }
   // The first finish that is not `stop`, else `stop` once there is one.
   [[nodiscard]] Finish finish() const { return finish_; }
@@ -174,7 +174,8 @@ class Answer {
     std::int64_t reasoning_bytes = 0;
     std::int64_t tool_bytes = 0;
 
-    void add(const Delta& delta);
+    static Counts of(const Delta& delta);
+    void add(const Counts& more);
     void add(const Remainder& remainder);
     [[nodiscard]] std::int64_t bytes() const { return text_bytes + reasoning_bytes; }
     [[nodiscard]] std::int64_t output_tokens() const;
@@ -183,8 +184,8 @@ class Answer {
     [[nodiscard]] bool exceeds(std::int64_t tokens) const;
   };
 
-  Emission forward(const Delta& delta);
-  Emission take_repeated(const Delta& delta);
+  Emission forward(const Delta& delta, const Counts& counts);
+  Emission take_repeated(const Delta& delta, const Counts& counts);
   void note_finish(const Delta& delta);
   void take_report(const Delta& delta);
   void add_report(const Usage& usage, std::uint32_t choice);
@@ -217,6 +218,7 @@ class Answer {
   std::bitset<kChoicesMax> begun_;
   std::bitset<kChoicesMax> called_;  // a tool
   std::bitset<kChoicesMax> finished_;
+  std::bitset<kChoicesMax> attempt_finished_;  // by the one under way
   bool engine_done_ = false;
   bool ended_at_limit_ = false;
 };

@@ -75,6 +75,7 @@ struct Delta {
   // The choice says something that this list does not know and that is not
   // null or empty; the client must get it.
   bool has_vendor_part = false;
+  std::string_view vendor_part;  // that, from its first member to its last
   Finish finish = Finish::none;
   std::optional<Usage> usage;
   // The sides of it that the engine left out, or for which it wrote no count.

@@ -7,7 +7,9 @@
 // read two answers spliced into one, so the first byte that differs ends it:
 // the repeat has diverged. The same holds when a strand grows although another
 // one of its choice has not yet come as far as before, or when a choice
-// finishes early.
+// finishes early. The id of a tool call is an engine's invention: the client
+// keeps the first. What a vendor adds beside the text is not held against a
+// repeat that lacks it; it goes out only with what is new altogether.
 //
 // Texts are compared as what they mean: engines escape differently, and cut
 // their events where they like.
@@ -63,6 +65,7 @@ class Repeat {
 
   Match match(const Piece& piece);
   [[nodiscard]] bool caught_up(std::uint32_t choice) const;
+  bool remainders_can_be_told(const Delta& delta);
   [[nodiscard]] bool knows_call(const Delta& delta) const;
 
   std::vector<Expected> expected_;

@@ -3,7 +3,8 @@
 // way: another engine can go on only from what is already out.
 //
 // An answer is a bundle of strands: the text of a choice is one, its reasoning
-// another, the name and the arguments of each tool call two more. Within a
+// another, the name and the arguments of each tool call two more, and what no
+// one here knows but a vendor and its clients one of their own. Within a
 // strand the order of the bytes is all that counts; how they were cut into
 // events is the engine's business.
 //
@@ -26,10 +27,14 @@ struct Strand {
     text,
     reasoning,
     refusal,
+    tool_id,    // an engine invents it: no two attempts say the same
+    tool_type,  // `function`
     tool_name,
     tool_arguments,
+    tool_other,     // members that are not known here, as they stand
     function_name,  // of the older kind of call
     function_arguments,
+    vendor,  // what else is said beside the text, likewise
   };
 
   Kind kind = Kind::text;
@@ -42,6 +47,13 @@ struct Strand {
   }
 };
 
+// Whether the model has written it as a part of a call.
+constexpr bool is_of_call(Strand::Kind kind) {
+  return kind == Strand::Kind::tool_name || kind == Strand::Kind::tool_arguments ||
+         kind == Strand::Kind::tool_other || kind == Strand::Kind::function_name ||
+         kind == Strand::Kind::function_arguments;
+}
+
 // A piece of a delta: what it adds to one strand, escaped as in JSON.
 struct Piece {
   Strand::Kind kind = Strand::Kind::text;
@@ -50,8 +62,8 @@ struct Piece {
   std::string_view text = {};
 };
 
-// Replaces `pieces` by those of `delta`, in the order in which they stand. A
-// tool call that says only its index has none.
+// Replaces `pieces` by those of `delta`: of a tool call its id, its type, its
+// name and its arguments, in this order. One that says only its index has none.
 void pieces_of(const Delta& delta, std::vector<Piece>& pieces);
 
 class Transcript {
@@ -66,11 +78,12 @@ class Transcript {
   [[nodiscard]] bool lost() const { return lost_; }
   [[nodiscard]] const std::vector<Strand>& strands() const { return strands_; }
 
-  // Whether it is the text of the first choice and nothing else, whole down to
-  // its last character: then an engine can be asked to go on from it.
+  // Whether it is the text of the first choice and nothing else but a vendor's
+  // additions, whole down to its last character: then an engine can be asked to
+  // go on from it.
   [[nodiscard]] bool is_plain_text() const;
   // That text. Requires: is_plain_text().
-  [[nodiscard]] std::string_view plain_text() const { return strands_.front().text; }
+  [[nodiscard]] std::string_view plain_text() const;
 
  private:
   void append(Strand::Kind kind, std::uint32_t choice, std::uint32_t index, std::string_view text);

@@ -82,8 +82,8 @@ TEST(Transcript, ToolCallsAreStrandsByTheirIndex) {
   transcript.add(calls(R"([{"function":{"arguments":"{\"a\""},"index":0}])"));
   transcript.add(calls(R"([{"index":1,"function":{"arguments":"{}","name":"go"}}])"));
   transcript.add(calls(R"([{"index":0,"function":{"arguments":":1}"}}])"));
-  EXPECT_THAT(strands(transcript),
-              ElementsAre("3/0/0 look", "4/0/0 {\\\"a\\\":1}", "3/0/1 go", "4/0/1 {}"));
+  EXPECT_THAT(strands(transcript), ElementsAre("3/0/0 c1", "4/0/0 function", "5/0/0 look",
+                                               "6/0/0 {\\\"a\\\":1}", "5/0/1 go", "6/0/1 {}"));
 }
 
 TEST(Transcript, WhatIsTooLongIsLetGo) {

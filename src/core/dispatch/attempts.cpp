@@ -33,6 +33,9 @@ std::vector<VariantId> variants_left(const Request& request) {
   return longer;
 }
 
+// When so many sites find it wrong to go on with an answer, the others will too.
+constexpr std::ptrdiff_t kContinuationsRefusedMost = 2;
+
 // The weights that have written what the client has: not those of an attempt
 // that failed without a word.
 // Requires: there are some.
@@ -81,7 +84,9 @@ std::vector<Dispatch::Way> Dispatch::ways_on(const Request& request) const {
       request.world->snapshot->tenants.tenants[request.record.tenant].rescue;
   if (policy == limits::Rescue::never || request.resumable == answer::Resumable::no) return ways;
   const VariantId same = last_to_answer(request);
-  if (request.resumable != answer::Resumable::by_repeating) {
+  const bool is_refused = std::ranges::count_if(request.record.attempts, refused_to_continue) >=
+                          kContinuationsRefusedMost;
+  if (request.resumable != answer::Resumable::by_repeating && !is_refused) {
     Way way{.wanted = {.variant = same,
                        .continuing = request.resumable == answer::Resumable::by_continuing},
             .take_up = TakeUp::continued};
@@ -96,7 +101,7 @@ std::vector<Dispatch::Way> Dispatch::ways_on(const Request& request) const {
     }
   }
   // Other weights would tell another answer.
-  ways.push_back({.wanted = {.variant = same}, .take_up = TakeUp::repeated});
+  ways.push_back({.wanted = {.variant = same, .repeating = true}, .take_up = TakeUp::repeated});
   return ways;
 }
 
@@ -317,7 +322,11 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
     cancel_the_other(request, now);
   }
   request.output = std::clamp(event.output, request.output, kNoTokenLimit);
-  request.last_failure = event.failure;
+  // An engine that was asked to go on with an answer, or to repeat it, may find
+  // that wrong. The client has asked nothing of the kind: to it, the answer broke.
+  const bool refuses_to_go_on =
+      request.delivered && answer::fault_of(event.failure) == Fault::client;
+  if (!refuses_to_go_on) request.last_failure = event.failure;
   request.resumable = event.resumable;
   request.waits_until =
       now.monotonic +
@@ -338,10 +347,7 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
     settle(request, ledger::Outcome::completed, request.billed, now);
     return end(request, End::answered, Finish{request.ref}, now);
   }
-  // An engine that was asked to go on with an answer may find that wrong; the
-  // client has asked nothing of the kind.
-  const bool may_go_on = row.elsewhere != Elsewhere::no ||
-                         (request.delivered && event.failure != answer::Failure::diverged);
+  const bool may_go_on = row.elsewhere != Elsewhere::no || refuses_to_go_on;
   if (!may_go_on) return give_up(request, End::attempts_failed, now);
   go_on(request, now);
 }

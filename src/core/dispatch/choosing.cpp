@@ -50,7 +50,8 @@ placement::Decision Dispatch::decide(Request& request, const Wanted& wanted, Exc
   for (const AttemptRecord& attempt : request.record.attempts) {
     if (!allowed_.contains(attempt.site.value())) continue;
     const bool again = wanted.again && may_be_asked_again(request.record, attempt, now.monotonic);
-    if (!again) exclude(attempt.site, Exclusion::Why::tried);
+    const bool may_repeat = wanted.repeating && refused_to_continue(attempt);
+    if (!again && !may_repeat) exclude(attempt.site, Exclusion::Why::tried);
   }
   if (request.world != world_) {
     request.permitted.for_each([&](std::size_t i) {

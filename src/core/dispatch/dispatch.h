@@ -161,6 +161,7 @@ class Dispatch {
     VariantId variant = {};   // not valid: any of the alias
     bool again = false;       // sites that failed in passing count as well
     bool continuing = false;  // its engine must go on from a last message
+    bool repeating = false;   // sites that would not go on with the answer count as well
     SiteId beside = {};       // valid: it must have room, and not fail together with this one
   };
   struct Way {

@@ -97,6 +97,11 @@ bool may_be_asked_again(const Record& record, const AttemptRecord& failed, Monot
   return may_be_asked_again(record, failed) && now >= ended_at(failed) + kPauseBeforeAgain;
 }
 
+bool refused_to_continue(const AttemptRecord& attempt) {
+  return attempt.take_up == answer::TakeUp::continued &&
+         answer::fault_of(attempt.failure) == Fault::client;
+}
+
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left) {
   return std::min(std::max(seconds(1), latency_class.first_token), left / 2);
 }

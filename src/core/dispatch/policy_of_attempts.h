@@ -92,6 +92,10 @@ MonotonicTime ended_at(const AttemptRecord& attempt);
 bool may_be_asked_again(const Record& record, const AttemptRecord& failed);
 bool may_be_asked_again(const Record& record, const AttemptRecord& failed, MonotonicTime now);
 
+// Whether its site found it wrong to be asked to go on with an answer; it may well
+// give all of it.
+bool refused_to_continue(const AttemptRecord& attempt);
+
 // The longest that a request waits for a site that asked for it: the class's
 // objective, at least a second, and never more than half of what is left.
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left);

@@ -41,6 +41,8 @@ std::uint64_t route_of(const Request& request) {
   }
   if (request.delivered) {
     digest.add(static_cast<std::uint64_t>(request.resumable));
+    digest.add(static_cast<std::uint64_t>(
+        std::ranges::count_if(request.record.attempts, refused_to_continue)));
     digest.add(request.record.tenant.value());
   }
   return digest.value();

@@ -14,7 +14,6 @@
 namespace hanse::replay {
 namespace {
 
-using answer::Failure;
 using ::testing::ElementsAre;
 
 MonotonicTime at(std::int64_t ms) { return MonotonicTime() + milliseconds(ms); }

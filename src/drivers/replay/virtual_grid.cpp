@@ -432,7 +432,8 @@ void VirtualGrid::happen(const LimitRings& ringing) {
   Exchange* exchange = find(ringing.slot, ringing.job);
   if (exchange == nullptr || exchange->line.rings_at != clock_.monotonic()) return;
   if (const auto failure = exchange->line.watch.overdue(clock_.monotonic())) {
-    return end_attempt(*exchange, *failure, {});
+    const bool is_whole = exchange->line.answer && exchange->line.answer->complete();
+    return end_attempt(*exchange, is_whole ? answer::Failure::none : *failure, {});
   }
   exchange->line.rings_at = exchange->line.watch.due();
   at(exchange->line.rings_at, ringing);

@@ -108,6 +108,7 @@ class Witness {
     struct Tried {
       SiteId site;
       VariantId variant;
+      bool continued = false;  // it was to go on with the answer
       answer::Failure failure = answer::Failure::none;
     };
     std::vector<Tried> tried;

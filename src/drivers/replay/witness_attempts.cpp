@@ -36,14 +36,18 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   for (const Watched::Tried& tried : request->tried) {
     if (tried.site != action.permit.site()) continue;
     ++times;
-    may_pass = dispatch::row_of(tried.failure).again != dispatch::Again::no;
+    const bool would_not_continue = tried.continued && fault_of(tried.failure) == Fault::client;
+    may_pass = dispatch::row_of(tried.failure).again != dispatch::Again::no ||
+               (would_not_continue && action.take_up == answer::TakeUp::repeated);
   }
   expect(times == 0 || (times == 1 && may_pass), action.request,
-         "a site is asked once more only when its failure may pass");
+         "a site is asked once more only when its failure may pass, or to repeat what it would not "
+         "continue");
   const dispatch::Snapshot& snapshot = dispatch.snapshot_of(action.request);
   attempt_may_help(*request, action, dispatch);
-  request->tried.push_back(
-      {.site = action.permit.site(), .variant = snapshot.fleet.offers[action.offer].variant});
+  request->tried.push_back({.site = action.permit.site(),
+                            .variant = snapshot.fleet.offers[action.offer].variant,
+                            .continued = action.take_up == answer::TakeUp::continued});
   request->attempt_written = false;
   const std::string& site = snapshot.fleet.sites[action.permit.site()].name;
   request->under_way.push_back({.attempt = action.attempt, .site = site});

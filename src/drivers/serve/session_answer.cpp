@@ -186,8 +186,6 @@ void Session::push_out() {
 
 void Session::attempt_over(engines::Step step) {
   if (step == engines::Step::done) line_->answer->engine_done();
-  if (step == engines::Step::ended && line_->decoder->whole_reply() != nullptr)
-    line_->answer->engine_done();
   if (line_->answer->complete()) return end_attempt(answer::Failure::none);
   if (step == engines::Step::failed) {
     line_->report = std::make_unique<answer::FailureReport>(line_->decoder->failure());
@@ -203,6 +201,8 @@ void Session::watch_ran_out() {
   if (line_->engine_done) return attempt_over(engines::Step::done);
   const auto failure = line_->watch.overdue(shard_.loop().now().monotonic);
   if (!failure) return keep_watch();
+  // Every choice has its finish: what the engine owes beyond it is not worth more.
+  if (line_->answer->complete()) return end_attempt(answer::Failure::none);
   failed(*failure, why_overdue(*failure));
   end_attempt(*failure);
 }
