@@ -167,6 +167,25 @@ TEST(Remainders, AreFollowedByTheFinishOfTheirEvent) {
   EXPECT_EQ(event(out.substr(out.find("\n\n") + 2))["choices"][0]["finish_reason"], "length");
 }
 
+// Clients want the beginning of a call in one event.
+TEST(Remainders, OfOneCallAreOneEvent) {
+  using Kind = answer::Strand::Kind;
+  const std::string out =
+      written(text(""), {{.kind = Kind::tool_arguments, .text = "}"},
+                         {.kind = Kind::tool_id, .index = 1, .text = "c"},
+                         {.kind = Kind::tool_type, .index = 1, .text = "function"},
+                         {.kind = Kind::tool_name, .index = 1, .text = "f"},
+                         {.kind = Kind::tool_arguments, .index = 1, .text = "{}"}});
+  const json first = event(out)["choices"][0]["delta"]["tool_calls"];
+  EXPECT_EQ(first, json::parse(R"([{"index":0,"function":{"arguments":"}"}}])"));
+  const std::string rest = out.substr(out.find("\n\n") + 2);
+  EXPECT_EQ(
+      event(rest)["choices"][0]["delta"]["tool_calls"],
+      json::parse(
+          R"([{"index":1,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}])"));
+  EXPECT_EQ(rest.find("\n\n"), rest.size() - 2);
+}
+
 // Two engines, one stream: begun by one, broken, said again by the other.
 TEST(Remainders, MakeOneStreamOfTwo) {
   answer::Answer answer(Dialect::chat, 1, 1, answer::Keep::transcript);

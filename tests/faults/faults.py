@@ -498,6 +498,35 @@ def error_event_after(turn: Turn, *, tokens: int) -> None:
 
 
 @fault
+def error_words_after(turn: Turn, *, tokens: int) -> None:
+    """Says so many tokens, and then that it failed, in words that are not OpenAI's; and `[DONE]`."""
+    turn.say(tokens)
+    turn.wire.event({"object": "error", "message": SECRET, "type": "InternalServerError", "code": 500})
+    turn.wire.event("[DONE]")
+    turn.wire.end_stream()
+
+
+@fault
+def silent_after_finish(turn: Turn) -> None:
+    """Says all and a finish reason, and neither its usage nor that it is done."""
+    turn.say(len(turn.answer.progress))
+    for event in turn.answer.closing:
+        if event["choices"]:
+            turn.wire.event(event)
+    turn.hold()
+
+
+@fault
+def no_prefill(turn: Turn) -> None:
+    """Will not go on with an answer; gives whole ones."""
+    if turn.asked.body["messages"][-1]["role"] != "assistant":
+        answers(turn)
+        return
+    message = "Assistant response prefill is incompatible with enable_thinking."
+    turn.reply(400, {"error": {"message": message, "type": "invalid_request_error", "code": 400}})
+
+
+@fault
 def cut_after_finish(turn: Turn) -> None:
     """Says all and a finish reason, and breaks the connection off."""
     turn.say(len(turn.answer.progress))

@@ -174,6 +174,45 @@ TEST(ResponseDecoder, AnErrorInMidStreamIsABreakWhateverItsWords) {
   EXPECT_EQ(decoded.failure.failure, Failure::error_event);
 }
 
+TEST(ResponseDecoder, AnErrorInAStreamHasManyShapes) {
+  for (const std::string_view json :
+       {R"({"object":"error","message":"CUDA out of memory","code":500})", R"({"type":"error"})",
+        R"({"detail":"Internal Server Error"})", R"({"message":"boom","code":500})",
+        R"({"message":"boom","status":"x"})", R"({"errors":["boom"]})",
+        R"({"errors":[{"message":"boom"}]})", R"({"error":"boom"})", R"({"error":{}})",
+        R"({"choices":[{"index":0,"delta":{},"error":{"message":"boom"}}]})"}) {
+    const Decoded decoded = stream(says("a") + event(json) + kDone);
+    EXPECT_EQ(decoded.end, Step::failed) << json;
+    EXPECT_EQ(decoded.failure.failure, Failure::error_event) << json;
+  }
+  const Decoded named =
+      stream(says("a") + "event: Error\n" + event(R"({"message":"boom"})") + kDone);
+  EXPECT_EQ(named.failure.site_message, "boom");
+}
+
+TEST(ResponseDecoder, NotEveryOddEventIsAnError) {
+  for (const std::string_view json :
+       {R"({"type":"ping"})", R"({"message":"still thinking"})", R"({"object":"keepalive"})",
+        R"({"error":null})", R"({"error":false})", R"({"error":""})", R"({"code":1})"}) {
+    EXPECT_EQ(stream(says("a") + event(json) + kFinish + kDone).end, Step::done) << json;
+  }
+}
+
+// Well formed, but nobody said that it was all.
+TEST(ResponseDecoder, AWholeReplyThatFinishesNothingIsCutOff) {
+  for (const std::string_view rest : {R"(,"finish_reason":null)", ""}) {
+    const std::string body =
+        R"({"choices":[{"index":0,"message":{"content":"cut"})" + std::string(rest) + "}]}";
+    for (const DecoderOptions& options : {kChat, kChatWhole}) {
+      const Decoded decoded =
+          decode("openai", options, {.content_type = "application/json", .reads = {body}});
+      EXPECT_EQ(decoded.end, Step::failed) << body;
+      EXPECT_EQ(decoded.failure.failure, Failure::bad_answer) << body;
+      EXPECT_TRUE(decoded.deltas.empty());
+    }
+  }
+}
+
 // vLLM and SGLang finish an answer that they gave up with "abort".
 TEST(ResponseDecoder, AnAbortIsNoFinish) {
   const Decoded decoded =

@@ -553,5 +553,52 @@ TEST(Answer, AbsurdReportsAreBroughtWithinReason) {
   EXPECT_GT(answer.billed(Tokens(1)).tokens[TokenKind::output], Tokens(1));
 }
 
+// A choice that is finished is told once more all the same: the repeat is at work,
+// and its site is owed for it.
+TEST(Answer, ARepeatOfAFinishedChoiceIsWorkButNothingNew) {
+  Answer answer(Dialect::chat, 2, 1, Keep::transcript);
+  answer.take(text("a", 0));
+  answer.take(finish(Finish::stop, 0));
+  answer.take(text("b", 1));
+  answer.next_attempt(TakeUp::repeated);
+  EXPECT_EQ(answer.take(text("a", 0)), kNothing);
+  EXPECT_TRUE(answer.attempt_begun());
+  EXPECT_EQ(answer.attempt_deltas(), 1);
+  EXPECT_EQ(answer.attempt_tokens(), 1);
+  EXPECT_EQ(answer.take(finish(Finish::stop, 0)), kNothing);
+  EXPECT_EQ(answer.take(text("more", 0)), kNothing);
+  EXPECT_EQ(answer.attempt_tokens(), 1) << "nothing follows a finish";
+  EXPECT_EQ(answer.take(text("b", 1)), kNothing);
+  EXPECT_EQ(answer.take(text("c", 1)), kForward);
+  EXPECT_EQ(answer.take(finish(Finish::stop, 1)), kForward);
+  EXPECT_TRUE(answer.complete());
+  EXPECT_EQ(answer.delivered_tokens(), 3);
+  EXPECT_EQ(answer.attempt_tokens(), 3);
+}
+
+// Some engines escape every letter that is not ASCII.
+TEST(AnswerUsage, CountsWhatIsSaidAndNotHowItIsEscaped) {
+  Answer plain = chat();
+  Answer escaped = chat();
+  for (int i = 0; i < 10; ++i) {
+    plain.take(text("\u043f\u0440\u0438\u0432\u0435\u0442"));
+    escaped.take(text(R"(\u043f\u0440\u0438\u0432\u0435\u0442)"));
+  }
+  EXPECT_EQ(plain.delivered_tokens(), 10);
+  EXPECT_EQ(escaped.delivered_tokens(), plain.delivered_tokens());
+  EXPECT_EQ(escaped.text_bytes(), plain.text_bytes());
+}
+
+TEST(AnswerUsage, OfACallCountsItsNameAndItsArguments) {
+  Answer answer = chat();
+  Delta delta = text("");
+  for (int i = 0; i < 8; ++i) {
+    delta.tool_calls =
+        R"([{"index":0,"id":"call_0123456789","type":"function","function":{"arguments":"abcd"}}])";
+    answer.take(delta);
+  }
+  EXPECT_EQ(answer.delivered_tokens(), 8);
+}
+
 }  // namespace
 }  // namespace hanse::answer

@@ -198,5 +198,63 @@ RC_GTEST_PROP(RepeatProperty, AnotherAnswerNeverPasses, ()) {
   RC_ASSERT(verdict == Verdict::diverged);
 }
 
+// An engine invents the ids of its calls: the client keeps the first one's.
+TEST(Repeat, ACallKeepsTheIdThatTheClientHas) {
+  Transcript transcript;
+  transcript.add(calls(R"([{"index":0,"id":"A","type":"function","function":{"name":"f"}}])"));
+  transcript.add(calls(R"([{"index":0,"function":{"arguments":"{\"x\""}}])"));
+  Repeat repeat(transcript);
+  const std::string_view both = R"([
+      {"index":0,"id":"B","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
+      {"index":1,"id":"C","type":"function","function":{"name":"g","arguments":"{}"}}])";
+  ASSERT_EQ(repeat.take(calls(both)), Verdict::partly);
+  std::vector<std::string> said;
+  for (const Remainder& remainder : repeat.remainders()) {
+    said.push_back(std::to_string(remainder.index) + " " + remainder.text);
+  }
+  EXPECT_EQ(said, (std::vector<std::string>{"0 :1}", "1 C", "1 function", "1 g", "1 {}"}));
+}
+
+TEST(Repeat, ACallOfWhichTheClientHasOnlyTheIdIsKnownByIt) {
+  Transcript transcript;
+  transcript.add(calls(R"([{"index":0,"id":"A"}])"));
+  Repeat repeat(transcript);
+  ASSERT_EQ(repeat.take(calls(R"([{"index":0,"id":"B","function":{"name":"f"}}])")),
+            Verdict::partly);
+  ASSERT_EQ(repeat.remainders().size(), 1U);
+  EXPECT_EQ(repeat.remainders()[0].text, "f");
+}
+
+TEST(Repeat, OfACallThatIsNotKnownHereNoPartCanBeTold) {
+  Transcript transcript;
+  transcript.add(calls(R"([{"index":0,"id":"A","custom":{"input":"a"}}])"));
+  Repeat same(transcript);
+  EXPECT_EQ(same.take(calls(R"([{"index":0,"id":"B","custom":{"input":"a"}}])")), Verdict::known);
+  Repeat other(transcript);
+  EXPECT_EQ(other.take(calls(R"([{"index":0,"id":"B","custom":{"input":"b"}}])")),
+            Verdict::diverged);
+}
+
+TEST(Repeat, WhatAVendorAddsIsSaidOnceAndNotMissed) {
+  Delta vendor = text("");
+  vendor.has_vendor_part = true;
+  vendor.vendor_part = R"("annotations":[1])";
+  Delta more = vendor;
+  more.vendor_part = R"("annotations":[2])";
+  Transcript transcript;
+  transcript.add(text("Once"));
+  transcript.add(vendor);
+
+  Repeat repeat(transcript);
+  EXPECT_EQ(repeat.take(more), Verdict::known) << "the client has other ones";
+  EXPECT_EQ(repeat.take(text("Once")), Verdict::known);
+  EXPECT_EQ(repeat.take(text(" upon")), Verdict::fresh) << "it is not missed";
+
+  Repeat same(transcript);
+  EXPECT_EQ(same.take(text("Once")), Verdict::known);
+  EXPECT_EQ(same.take(vendor), Verdict::known);
+  EXPECT_EQ(same.take(more), Verdict::fresh);
+}
+
 }  // namespace
 }  // namespace hanse::answer

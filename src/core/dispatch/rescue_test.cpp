@@ -160,6 +160,26 @@ TEST(Rescue, AnEngineThatRefusesToGoOnIsNoClientsError) {
             "open_attempt hamburg/small/q4 continued, at most 43");
 }
 
+// What two would not go on with, a third is asked to repeat.
+TEST(Rescue, WhatIsRefusedTwiceIsRepeated) {
+  Desk desk(continuing_grid());
+  const Arrived request = streaming(desk);
+  const auto breaks = [&](std::uint8_t attempt, Failure failure) {
+    return desk
+        .breaks(request.request, attempt, Resumable::by_continuing,
+                attempt == 0 ? Desk::used(30, 7) : Usage(), Desk::used(30, 7), 7, failure)
+        .back();
+  };
+  breaks(0, Failure::reset);
+  EXPECT_EQ(breaks(1, Failure::client_request),
+            "open_attempt hamburg/small/q4 continued, at most 43");
+  EXPECT_THAT(
+      breaks(2, Failure::client_request),
+      ::testing::AllOf(::testing::StartsWith("open_attempt"), ::testing::HasSubstr("repeated")));
+  // What the client is told is what broke its answer.
+  EXPECT_EQ(breaks(3, Failure::client_request), "refuse cut reset");
+}
+
 TEST(Rescue, AClientThatLeavesInARescuePaysForWhatItGot) {
   Desk desk(continuing_grid());
   const Arrived request = streaming(desk);
