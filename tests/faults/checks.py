@@ -230,7 +230,7 @@ def _of_engines(expect: Expect, came: Came) -> Iterator[str]:
             yield f"{site} was asked: {sites}"
     if expect.continues_from is not None:
         yield from _differs("continues from", expect.continues_from, [_given(came, one.body) for one in came.asked])
-    if expect.rescue == "repeated":
+    if expect.rescue == "repeated" and expect.continues_from is None:
         yield from _differs("given in a repetition", [""] * len(sites), [_given(came, one.body) for one in came.asked])
     if expect.limits_sent is not None:
         sent = [one.body.get("max_completion_tokens", one.body.get("max_tokens")) for one in came.asked]
