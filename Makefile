@@ -22,7 +22,7 @@ CLANG  := 19
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build debug debug-hanse run up down test test-release test-asan test-tsan test-fuzz bench
-.PHONY: profile check check-style install clean soak planted storm soak-real
+.PHONY: profile check check-style install clean soak planted storm overload soak-real
 
 help:
 	@echo "Hanse: one OpenAI-compatible endpoint in front of many inference sites"
@@ -38,6 +38,7 @@ help:
 	@echo "  make soak        SEEDS=N (now $(SEEDS)) simulations in which everything goes wrong"
 	@echo "  make planted     plants bugs, one at a time, and shows that simulation finds each"
 	@echo "  make storm       kill -9 of gateway and engines under load, KILLS times (now $(KILLS)); books compared"
+	@echo "  make overload    twice of what the sites can do, for MINUTES (here 10, if not given); goodput, latency, shares"
 	@echo "  make soak-real   mixed load, faults and reloads for MINUTES (now $(MINUTES)); memory must be flat"
 	@echo "  make bench       measure, print a table, write build/bench.json"
 	@echo "  make profile     measure what the release build is optimised for; seldom needed"
@@ -109,6 +110,11 @@ planted:
 storm: build
 	@tools/setup.sh test
 	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/storm.py --kills $(KILLS)
+
+overload: MINUTES = 10
+overload: build
+	@tools/setup.sh test
+	HANSE_BINARY="$(CURDIR)/build/release/hanse" $(PYTHON) tests/storm/overload.py --minutes $(MINUTES)
 
 soak-real: build
 	@tools/setup.sh test
