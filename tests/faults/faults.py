@@ -509,10 +509,7 @@ def error_words_after(turn: Turn, *, tokens: int) -> None:
 @fault
 def silent_after_finish(turn: Turn) -> None:
     """Says all and a finish reason, and neither its usage nor that it is done."""
-    turn.say(len(turn.answer.progress))
-    for event in turn.answer.closing:
-        if event["choices"]:
-            turn.wire.event(event)
+    _say_all(turn)
     turn.hold()
 
 
@@ -529,10 +526,7 @@ def no_prefill(turn: Turn) -> None:
 @fault
 def cut_after_finish(turn: Turn) -> None:
     """Says all and a finish reason, and breaks the connection off."""
-    turn.say(len(turn.answer.progress))
-    for event in turn.answer.closing:
-        if event["choices"]:
-            turn.wire.event(event)
+    _say_all(turn)
     turn.wire.reset()
 
 
@@ -551,6 +545,14 @@ def _begin_with(turn: Turn, tokens: int) -> None:
     turn.begin()
     for event in turn.answer.progress[:tokens]:
         turn.wire.event(event)
+
+
+def _say_all(turn: Turn) -> None:
+    """The whole answer with its finish reasons, without usage."""
+    turn.say(len(turn.answer.progress))
+    for event in turn.answer.closing:
+        if event["choices"]:
+            turn.wire.event(event)
 
 
 def _raw(turn: Turn, raw: bytes) -> None:

@@ -204,7 +204,7 @@ class ReplyReader {
       } else if (name.says("error")) {
         read_error();  // OpenRouter tells of one here
       } else if (name.says(content_name())) {
-        read_content();
+        read_content(name);
       } else {
         json_.skip();
       }
@@ -216,9 +216,9 @@ class ReplyReader {
     return reading_.shape == ReplyShape::event ? "delta" : "message";
   }
 
-  void read_content() {
+  void read_content(const JsonString& name) {
     if (reading_.dialect == Dialect::completion) {
-      if (!read_text(delta_.text)) delta_.has_vendor_part = true;
+      if (!read_text(delta_.text)) note_vendor_part(name);
     } else if (json_.peek() == JsonType::null) {
       json_.read_null();
     } else {
@@ -276,7 +276,6 @@ class ReplyReader {
 
   // The member that has just been read; of several all from the first to the last.
   void note_vendor_part(const JsonString& name) {
-    delta_.has_vendor_part = true;
     const char* begin =
         delta_.vendor_part.empty() ? name.raw.data() - 1 : delta_.vendor_part.data();
     delta_.vendor_part = {begin, static_cast<std::size_t>(json_.here() - begin)};
@@ -451,6 +450,15 @@ bool read_error_body(std::string_view body, ErrorWords& words) {
   return !json.failed() && (found || !words.message.empty());
 }
 
+namespace {
+
+// Some say with a message that all is well: 0, or 200.
+bool is_of_failure(std::optional<std::int64_t> code) {
+  return !code || (*code != 0 && (*code < 200 || *code > 299));
+}
+
+}  // namespace
+
 bool read_error_in_stream(std::string_view event, ErrorWords& words) {
   bool is_one = false;
   bool has_code = false;
@@ -467,9 +475,14 @@ bool read_error_in_stream(std::string_view event, ErrorWords& words) {
       continue;
     }
     const JsonType type = json.peek();
+    if (type == JsonType::number && (name.says("code") || name.says("status"))) {
+      std::string_view number;
+      has_code = (json.read_number(number) && is_of_failure(json_integer(number))) || has_code;
+      continue;
+    }
     const bool says_something = type != JsonType::null && type != JsonType::boolean;
     is_one = is_one || (says_something && (name.says("detail") || name.says("errors")));
-    has_code = has_code || (says_something && (name.says("code") || name.says("status")));
+    has_code = has_code || (type == JsonType::string && name.says("code"));
     has_message = has_message || (says_something && name.says("message"));
     json.skip();
   }

@@ -130,7 +130,7 @@ TEST(ReplyReader, ReadsEveryPartOfADelta) {
   EXPECT_EQ(delta.logprobs, R"({"content":[]})");
   EXPECT_EQ(delta.finish_value, "\"stop\"");
   EXPECT_EQ(delta.fingerprint, "\"f\"");
-  EXPECT_FALSE(delta.has_vendor_part);
+  EXPECT_TRUE(delta.vendor_part.empty());
 }
 
 TEST(ReplyReader, NullAndEmptyPartsAreNone) {
@@ -139,7 +139,7 @@ TEST(ReplyReader, NullAndEmptyPartsAreNone) {
            R"("tool_calls":[ ],"reasoning":"","function_call":{},"annotations":[],"x":null},)"
            R"("logprobs":null,"finish_reason":null}]})");
   EXPECT_FALSE(reading.delta.is_progress());
-  EXPECT_FALSE(reading.delta.has_vendor_part);
+  EXPECT_TRUE(reading.delta.vendor_part.empty());
   EXPECT_TRUE(reading.delta.has_role);
   EXPECT_EQ(reading.delta.finish, answer::Finish::none);
 }
@@ -147,8 +147,9 @@ TEST(ReplyReader, NullAndEmptyPartsAreNone) {
 TEST(ReplyReader, UnknownPartsOfADeltaAreAVendors) {
   for (const std::string_view part :
        {R"("audio":{"id":"x"})", R"("annotations":[1])", R"("content":[{"type":"text"}])"}) {
-    EXPECT_TRUE(read(R"({"choices":[{"index":0,"delta":{)" + std::string(part) + "}}]}")
-                    .delta.has_vendor_part);
+    EXPECT_EQ(
+        read(R"({"choices":[{"index":0,"delta":{)" + std::string(part) + "}}]}").delta.vendor_part,
+        part);
   }
 }
 

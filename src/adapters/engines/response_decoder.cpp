@@ -254,7 +254,7 @@ Step ResponseDecoder::take_whole(Delta& delta) {
                      fmt::format("a malformed reply: {}",
                                  found.why.empty() ? "it holds no choices" : found.why));
   }
-  if (!all_choices_finish(json, found.choices)) {
+  if (delta.finish == answer::Finish::none || !others_finish(json, found.choices)) {
     return fail_with(Failure::bad_answer, "a reply without a finish reason");
   }
   if (options_->whole_replies == WholeReplies::into_events) {
@@ -268,12 +268,13 @@ Step ResponseDecoder::take_whole(Delta& delta) {
   return give(json, found.choices, delta);
 }
 
-// A reply in one piece that leaves one open is cut off, however well it is formed.
-bool ResponseDecoder::all_choices_finish(std::string_view reply, std::uint32_t choices) const {
+// A reply in one piece that leaves a choice open is cut off, however well it is
+// formed. Of the first it is known.
+bool ResponseDecoder::others_finish(std::string_view reply, std::uint32_t choices) const {
   if (std::size_t{choices} * reply.size() > kRereadBytesMax) return true;  // refused by give()
   Delta delta;
   ErrorWords words;
-  for (std::uint32_t i = 0; i < choices; ++i) {
+  for (std::uint32_t i = 1; i < choices; ++i) {
     read_reply(reply, {*engine_, options_->dialect, ReplyShape::whole, i}, delta, words);
     if (delta.finish == answer::Finish::none) return false;
   }

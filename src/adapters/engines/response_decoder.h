@@ -111,7 +111,7 @@ class ResponseDecoder {
   Step take_error_event(std::string_view data);
   Step take_whole(answer::Delta& delta);
   Step take_line_of_whole(answer::Delta& delta);
-  [[nodiscard]] bool all_choices_finish(std::string_view reply, std::uint32_t choices) const;
+  [[nodiscard]] bool others_finish(std::string_view reply, std::uint32_t choices) const;
   Step take_error_body();
   std::optional<Step> sniff();
   // Moves the input into kept_. False: it exceeds `most`.

@@ -178,9 +178,9 @@ TEST(ResponseDecoder, AnErrorInAStreamHasManyShapes) {
   for (const std::string_view json :
        {R"({"object":"error","message":"CUDA out of memory","code":500})", R"({"type":"error"})",
         R"({"detail":"Internal Server Error"})", R"({"message":"boom","code":500})",
-        R"({"message":"boom","status":"x"})", R"({"errors":["boom"]})",
-        R"({"errors":[{"message":"boom"}]})", R"({"error":"boom"})", R"({"error":{}})",
-        R"({"choices":[{"index":0,"delta":{},"error":{"message":"boom"}}]})"}) {
+        R"({"message":"boom","status":503})", R"({"message":"boom","code":"x"})",
+        R"({"errors":["boom"]})", R"({"errors":[{"message":"boom"}]})", R"({"error":"boom"})",
+        R"({"error":{}})", R"({"choices":[{"index":0,"delta":{},"error":{"message":"boom"}}]})"}) {
     const Decoded decoded = stream(says("a") + event(json) + kDone);
     EXPECT_EQ(decoded.end, Step::failed) << json;
     EXPECT_EQ(decoded.failure.failure, Failure::error_event) << json;
@@ -193,7 +193,9 @@ TEST(ResponseDecoder, AnErrorInAStreamHasManyShapes) {
 TEST(ResponseDecoder, NotEveryOddEventIsAnError) {
   for (const std::string_view json :
        {R"({"type":"ping"})", R"({"message":"still thinking"})", R"({"object":"keepalive"})",
-        R"({"error":null})", R"({"error":false})", R"({"error":""})", R"({"code":1})"}) {
+        R"({"error":null})", R"({"error":false})", R"({"error":""})", R"({"code":1})",
+        R"({"message":"fine","code":0})", R"({"message":"fine","code":200})",
+        R"({"message":"in line","status":"queued"})"}) {
     EXPECT_EQ(stream(says("a") + event(json) + kFinish + kDone).end, Step::done) << json;
   }
 }

@@ -134,7 +134,7 @@ Emission Answer::take(const Delta& delta) {
   }
   if (attempt_finished_[delta.choice]) return {};
   const bool says_something =
-      delta.is_progress() || delta.has_vendor_part || delta.finish != Finish::none;
+      delta.is_progress() || !delta.vendor_part.empty() || delta.finish != Finish::none;
   if (!says_something) return {};
 
   attempt_begun_ = true;
@@ -150,7 +150,7 @@ Emission Answer::take(const Delta& delta) {
 
 Emission Answer::forward(const Delta& delta, const Counts& counts) {
   if (!delta.tool_calls.empty() || !delta.function_call.empty()) called_.set(delta.choice);
-  if (delta.finish == Finish::tool_calls && !called_[delta.choice] && !delta.has_vendor_part) {
+  if (delta.finish == Finish::tool_calls && !called_[delta.choice] && delta.vendor_part.empty()) {
     contradicts_itself_ = true;
     return {};
   }

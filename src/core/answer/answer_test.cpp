@@ -116,7 +116,7 @@ TEST(Answer, EmptyDeltasAreNeitherForwardedNorProgress) {
 TEST(Answer, AVendorsPartIsForwardedButNoProgress) {
   Answer answer = chat();
   Delta vendor = text("");
-  vendor.has_vendor_part = true;
+  vendor.vendor_part = R"("annotations":[1])";
   EXPECT_EQ(answer.take(vendor), kRoleFirst);
   EXPECT_EQ(answer.progress_deltas(), 0);
 }
@@ -367,7 +367,7 @@ Delta any_delta() {
   delta.text = *rc::gen::element("", "a", "bc");
   delta.reasoning = *rc::gen::weightedElement<std::string_view>({{5, ""}, {1, "r"}});
   delta.tool_calls = *rc::gen::weightedElement<std::string_view>({{5, ""}, {1, "[{}]"}});
-  delta.has_vendor_part = *rc::gen::weightedElement<bool>({{9, false}, {1, true}});
+  delta.vendor_part = *rc::gen::weightedElement<std::string_view>({{9, ""}, {1, R"("a":1)"}});
   delta.finish = *rc::gen::weightedElement<Finish>(
       {{8, Finish::none}, {1, Finish::stop}, {1, Finish::length}});
   if (*rc::gen::inRange(0, 5) == 0) delta.usage.emplace();

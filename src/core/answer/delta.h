@@ -74,8 +74,8 @@ struct Delta {
   std::string_view finish_value;   // the finish reason with quotes
   // The choice says something that this list does not know and that is not
   // null or empty; the client must get it.
-  bool has_vendor_part = false;
-  std::string_view vendor_part;  // that, from its first member to its last
+  // From its first member to its last; empty: there is none.
+  std::string_view vendor_part;
   Finish finish = Finish::none;
   std::optional<Usage> usage;
   // The sides of it that the engine left out, or for which it wrote no count.

@@ -237,7 +237,6 @@ TEST(Repeat, OfACallThatIsNotKnownHereNoPartCanBeTold) {
 
 TEST(Repeat, WhatAVendorAddsIsSaidOnceAndNotMissed) {
   Delta vendor = text("");
-  vendor.has_vendor_part = true;
   vendor.vendor_part = R"("annotations":[1])";
   Delta more = vendor;
   more.vendor_part = R"("annotations":[2])";

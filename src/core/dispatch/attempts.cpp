@@ -322,10 +322,8 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
     cancel_the_other(request, now);
   }
   request.output = std::clamp(event.output, request.output, kNoTokenLimit);
-  // An engine that was asked to go on with an answer, or to repeat it, may find
-  // that wrong. The client has asked nothing of the kind: to it, the answer broke.
-  const bool refuses_to_go_on =
-      request.delivered && answer::fault_of(event.failure) == Fault::client;
+  // To the client, the answer broke.
+  const bool refuses_to_go_on = request.delivered && finds_the_rescue_wrong(event.failure);
   if (!refuses_to_go_on) request.last_failure = event.failure;
   request.resumable = event.resumable;
   request.waits_until =

@@ -97,9 +97,12 @@ bool may_be_asked_again(const Record& record, const AttemptRecord& failed, Monot
   return may_be_asked_again(record, failed) && now >= ended_at(failed) + kPauseBeforeAgain;
 }
 
+bool finds_the_rescue_wrong(answer::Failure failure) {
+  return failure == answer::Failure::client_request || failure == answer::Failure::context_exceeded;
+}
+
 bool refused_to_continue(const AttemptRecord& attempt) {
-  return attempt.take_up == answer::TakeUp::continued &&
-         answer::fault_of(attempt.failure) == Fault::client;
+  return attempt.take_up == answer::TakeUp::continued && finds_the_rescue_wrong(attempt.failure);
 }
 
 Duration longest_wait(const catalog::LatencyClass& latency_class, Duration left) {

@@ -92,6 +92,11 @@ MonotonicTime ended_at(const AttemptRecord& attempt);
 bool may_be_asked_again(const Record& record, const AttemptRecord& failed);
 bool may_be_asked_again(const Record& record, const AttemptRecord& failed, MonotonicTime now);
 
+// Whether a site that was asked to go on with an answer, or to repeat it, has found
+// that wrong. The client has asked nothing of the kind. What a filter finds wrong
+// is another matter: it is the content's, and nobody else is asked.
+bool finds_the_rescue_wrong(answer::Failure failure);
+
 // Whether its site found it wrong to be asked to go on with an answer; it may well
 // give all of it.
 bool refused_to_continue(const AttemptRecord& attempt);

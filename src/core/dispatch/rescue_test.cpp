@@ -180,6 +180,17 @@ TEST(Rescue, WhatIsRefusedTwiceIsRepeated) {
   EXPECT_EQ(breaks(3, Failure::client_request), "refuse cut reset");
 }
 
+TEST(Rescue, WhatAFilterStopsNobodyElseIsAskedFor) {
+  Desk desk(continuing_grid());
+  const Arrived request = streaming(desk);
+  desk.breaks(request.request, 0, Resumable::by_continuing, Desk::used(30, 7), Desk::used(30, 7),
+              7);
+  EXPECT_EQ(desk.breaks(request.request, 1, Resumable::by_continuing, {}, Desk::used(30, 7), 7,
+                        Failure::content_filter)
+                .back(),
+            "refuse cut content_filter");
+}
+
 TEST(Rescue, AClientThatLeavesInARescuePaysForWhatItGot) {
   Desk desk(continuing_grid());
   const Arrived request = streaming(desk);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/dispatch/failure_table.h"
+#include "core/dispatch/policy_of_attempts.h"
 #include "drivers/replay/witness.h"
 
 namespace hanse::replay {
@@ -36,7 +37,8 @@ void Witness::open_attempt(const dispatch::OpenAttempt& action, const Dispatch& 
   for (const Watched::Tried& tried : request->tried) {
     if (tried.site != action.permit.site()) continue;
     ++times;
-    const bool would_not_continue = tried.continued && fault_of(tried.failure) == Fault::client;
+    const bool would_not_continue =
+        tried.continued && dispatch::finds_the_rescue_wrong(tried.failure);
     may_pass = dispatch::row_of(tried.failure).again != dispatch::Again::no ||
                (would_not_continue && action.take_up == answer::TakeUp::repeated);
   }

@@ -165,10 +165,8 @@ api::Problem problem_of(const dispatch::Record& record, const dispatch::Refuse& 
     case dispatch::End::client_error:
     case dispatch::End::attempts_failed:
     case dispatch::End::cut: {
-      // A site that would not go on with an answer says nothing about the client.
-      const bool is_of_rescue = record.end == dispatch::End::cut && report != nullptr &&
-                                answer::fault_of(report->failure) == Fault::client;
-      told = report != nullptr && !is_of_rescue
+      // The last site may only have found it wrong to go on with the answer.
+      told = report != nullptr && report->failure == action.last_failure
                  ? api::from_failure(*report)
                  : api::from_failure({.failure = action.last_failure});
       // One site's wish is not the earliest time at which some site may be asked.

@@ -101,7 +101,7 @@ inline Seen seen(const answer::Delta& delta) {
           .choice = delta.choice,
           .has_choice = delta.has_choice,
           .has_role = delta.has_role,
-          .has_vendor_part = delta.has_vendor_part,
+          .has_vendor_part = !delta.vendor_part.empty(),
           .finish = delta.finish,
           .usage = delta.usage,
           .usage_of_choice = delta.usage_of_choice,
