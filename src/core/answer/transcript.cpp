@@ -145,19 +145,22 @@ void Transcript::add(const Piece& piece) {
 void Transcript::append(Strand::Kind kind, std::uint32_t choice, std::uint32_t index,
                         std::string_view text) {
   if (lost_ || text.empty()) return;
-  if (text.size() > kBytesMax - bytes_) {
-    lost_ = true;
-    std::vector<Strand>().swap(strands_);
-    return;
-  }
+  if (text.size() > kBytesMax - bytes_) return let_go();
   bytes_ += text.size();
   const auto same = [&](const Strand& strand) { return strand.is(kind, choice, index); };
   const auto it = std::ranges::find_if(strands_, same);
   if (it != strands_.end()) {
     it->text.append(text);
+  } else if (strands_.size() == kStrandsMax) {
+    let_go();
   } else {
     strands_.push_back({.kind = kind, .choice = choice, .index = index, .text = std::string(text)});
   }
+}
+
+void Transcript::let_go() {
+  lost_ = true;
+  std::vector<Strand>().swap(strands_);
 }
 
 bool Transcript::is_plain_text() const {

@@ -8,7 +8,7 @@
 // strand the order of the bytes is all that counts; how they were cut into
 // events is the engine's business.
 //
-// Plain state. Bounded by kBytesMax; an answer that is longer is not kept and
+// Plain state. Bounded by kBytesMax and kStrandsMax; an answer that is longer is not kept and
 // cannot be gone on with.
 #pragma once
 
@@ -69,12 +69,14 @@ void pieces_of(const Delta& delta, std::vector<Piece>& pieces);
 class Transcript {
  public:
   static constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
+  // They are looked through one by one, and a site decides how many there are.
+  static constexpr std::size_t kStrandsMax = 1024;
 
   // Takes what a delta that went to the client says.
   void add(const Delta& delta);
   void add(const Piece& piece);
 
-  // Whether it became too long and was let go.
+  // Whether it became too long, or of too many strands, and was let go.
   [[nodiscard]] bool lost() const { return lost_; }
   [[nodiscard]] const std::vector<Strand>& strands() const { return strands_; }
 
@@ -86,6 +88,7 @@ class Transcript {
   [[nodiscard]] std::string_view plain_text() const;
 
  private:
+  void let_go();
   void append(Strand::Kind kind, std::uint32_t choice, std::uint32_t index, std::string_view text);
 
   std::vector<Strand> strands_;  // in order of their beginning

@@ -97,5 +97,17 @@ TEST(Transcript, WhatIsTooLongIsLetGo) {
   EXPECT_TRUE(transcript.strands().empty());
 }
 
+TEST(Transcript, WhatHasTooManyStrandsIsLetGo) {
+  Transcript transcript;
+  for (std::uint32_t i = 0; i < Transcript::kStrandsMax; ++i) {
+    transcript.add({.kind = Strand::Kind::tool_arguments, .index = i, .text = "{"});
+  }
+  transcript.add({.kind = Strand::Kind::tool_arguments, .index = 0, .text = "}"});
+  EXPECT_FALSE(transcript.lost());
+  transcript.add({.kind = Strand::Kind::text, .text = "one more"});
+  EXPECT_TRUE(transcript.lost());
+  EXPECT_TRUE(transcript.strands().empty());
+}
+
 }  // namespace
 }  // namespace hanse::answer
