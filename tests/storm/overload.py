@@ -2,7 +2,7 @@
 """Twice of what the sites can do, from two tenants, for long.
 
     make overload MINUTES=10
-    tests/storm/overload.py --minutes 10 [--seed N]
+    tests/storm/overload.py --minutes 10 [--seed N] [--told-slots N] [--refuse]
 
 Four sites of four slots each (paced_engine.py), whose capacity is known exactly;
 clients that ask at their times, whether earlier ones are answered or not. One
@@ -17,6 +17,9 @@ times. After a warm-up, and until the last request was sent, these must hold:
     shares     what each tenant was served is within 3 points of one half
     memory     the last quarter's mean is at most 4 MB and 10 % above the second's
     after      no request, no attempt and no token is left open
+
+--told-slots N configures another number of slots than the engines have, and --refuse
+has them say 429 to what is beyond theirs, where else it waits and their metrics say so.
 
 How many of those who come back when they were told to are let in then is said,
 and not judged: so many new ones come at the same time.
@@ -158,11 +161,13 @@ class Clients:
 class Grid:
     """The gateway, and the engines."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, told_slots: int, *, refuse: bool) -> None:
+        self._told_slots = told_slots
         self._ports = [quiet_port() for _ in SITES]
         self.urls = {site: f"http://127.0.0.1:{port}" for site, port in zip(SITES, self._ports, strict=True)}
         command = [sys.executable, str(storm_grid.HERE / "paced_engine.py"), "--ports", *map(str, self._ports)]
         command += ["--slots", str(SLOTS), "--prompt-ms", str(PROMPT_MS), "--token-ms", str(TOKEN_MS)]
+        command += ["--refuse"] if refuse else []
         self.engines = processes.start(command, folder / "engines.log", storm_grid.ROOT, signal.SIGKILL)
         harness.until(lambda: all(self._listens(url) for url in self.urls.values()), "the engines listen")
         self.gateway = harness.Gateway(harness.render_config(folder, self.urls, self._change))
@@ -174,10 +179,10 @@ class Grid:
         except OSError:
             return False
 
-    @staticmethod
-    def _change(text: str) -> str:
+    def _change(self, text: str) -> str:
         # The engines are here: with a long way a site would get more than it has slots.
         text = re.sub(r'^round_trip = "[^"]*"', 'round_trip = "1ms"', text, flags=re.M)
+        text = re.sub(r"^slots = \d+", f"slots = {self._told_slots}", text, flags=re.M)
         text = text.replace('budget = "0.000001"', 'budget = "1000000.00"')
         return text.replace('budget = "25.00"', 'budget = "1000000.00"')
 
@@ -202,6 +207,7 @@ class Seen:
     held_seconds: float
     samples: list[soak.Sample]
     waiting_most: int
+    refused: int  # by the engines
     late: float  # seconds behind its time that a token was made, on average: the machine's doing
 
 
@@ -232,6 +238,7 @@ async def run(grid: Grid, seconds: float, seed: int) -> Seen:
         tokens_made=int(more("tokens")),
         held_seconds=more("held_seconds"),
         samples=samples,
+        refused=int(more("refused")),
         waiting_most=max(one["waiting_most"] for one in after),
         late=more("late_seconds") / max(1, more("tokens")),
     )
@@ -261,6 +268,7 @@ def judge(seen: Seen, until: float) -> list[str]:
     print(f"each {1000 * seen.late:.1f} ms behind its time")
     print(f"slots held       {100 * seen.held_seconds / seen.seconds / len(SITES) / SLOTS:.1f} % of the time")
     print(f"at the engines   {seen.waiting_most} requests waited at once, at most, beyond a site's slots")
+    print(f"told by engines  {seen.refused} times that they are busy")
     print(f"answered         {len(let_in)}, first token p50 {first[49]:.3f} s, p99 {first[98]:.3f} s")
     waits = [ask.retry_after for ask in refused]
     told = statistics.median(ask.ended_at - ask.sent_at for ask in refused)
@@ -283,10 +291,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    parser.add_argument("--told-slots", type=int, default=SLOTS, help="what the configuration says")
+    parser.add_argument("--refuse", action="store_true", help="engines say 429 to what is beyond their slots")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hanse-overload-") as folder:
         print(f"seed {options.seed}", flush=True)
-        grid = Grid(pathlib.Path(folder))
+        grid = Grid(pathlib.Path(folder), options.told_slots, refuse=options.refuse)
         try:
             begun = time.monotonic()
             seen = asyncio.run(run(grid, options.minutes * 60, options.seed))

@@ -336,7 +336,7 @@ void Dispatch::attempt_ended(const AttemptEnded& event, Instant now) {
 
   if (event.failure == answer::Failure::none) {
     waits_.answered(line);
-    rooms_.answered(line, *request.attempt().ended);
+    rooms_.answered(line, *request.attempt().ended, attempts_at_[line.value()] + 1, now.monotonic);
     slots_.bound(line, rooms_.room(line));
     // Of an answer that several attempts have made nothing is learned: it counts
     // as estimated.

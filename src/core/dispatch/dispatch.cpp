@@ -249,6 +249,23 @@ void Dispatch::site_measured(const SiteMeasured& event, Instant now) {
   const std::int32_t ours = world_->placement.loads().sequences_at(event.site);
   signs_.measured(line, event.sign, ours, now.monotonic);
   heed_sign(line);
+  learn_room(line, ours, now);
+}
+
+void Dispatch::learn_room(fleet::SiteLine line, std::int32_t ours, Instant now) {
+  const fleet::SignBook::Told& told = *signs_.of(line);
+  // A page that knows of others' work, or does not know of ours, says nothing of
+  // what the site makes of ours.
+  if (told.others > 0 || told.untold > rooms_.bridging(line) || ours == 0) return;
+  // A request for several answers is several sequences.
+  const std::int64_t attempts = attempts_at_[line.value()];
+  const auto of_attempts = [&](std::int32_t sequences) {
+    return static_cast<std::int32_t>((sequences * attempts + ours - 1) / ours);
+  };
+  rooms_.told(
+      line, {.running = of_attempts(told.sign.running), .waiting = of_attempts(told.sign.waiting)},
+      told.asked_at, now.monotonic);
+  slots_.bound(line, rooms_.room(line));
 }
 
 void Dispatch::heed_sign(fleet::SiteLine line) {
@@ -285,7 +302,7 @@ void Dispatch::woke(Instant now) {
   fade_signs(now);
   world_->snapshot->fleet.sites.for_each([&](SiteId site, const fleet::Site& row) {
     if (row.retired) return;
-    signs_.asked(world_->line(site), world_->placement.loads().sequences_at(site));
+    signs_.asked(world_->line(site), world_->placement.loads().sequences_at(site), now.monotonic);
     emit(Probe{site});
   });
   next_probe_ = now.monotonic + options_.probe_every;

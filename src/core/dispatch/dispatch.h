@@ -278,6 +278,8 @@ class Dispatch {
   void count_in_newest_world(Request& request);
   // Placement in the newest world heeds the sign of `site` as it counts now.
   void heed_sign(fleet::SiteLine site);
+  // From a sign that has just come, of a site with so many sequences of ours.
+  void learn_room(fleet::SiteLine site, std::int32_t ours, Instant now);
   // Those that have grown older count less; nothing happens within a step.
   void fade_signs(Instant now);
   // A world that is no longer the newest hears of no signs, and heeds none.

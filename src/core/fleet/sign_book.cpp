@@ -11,7 +11,11 @@ std::int32_t SignBook::weight(Duration age) {
   return static_cast<std::int32_t>((kGone - age).count() * kWhole / (kGone - kFresh).count());
 }
 
-void SignBook::asked(SiteLine site, std::int32_t ours) { line(site).ours_when_asked = ours; }
+void SignBook::asked(SiteLine site, std::int32_t ours, MonotonicTime now) {
+  Line& line = this->line(site);
+  line.ours_when_asked = ours;
+  line.asked_at = now;
+}
 
 void SignBook::measured(SiteLine site, const Sign& sign, std::int32_t ours, MonotonicTime now) {
   Line& line = this->line(site);
@@ -21,6 +25,8 @@ void SignBook::measured(SiteLine site, const Sign& sign, std::int32_t ours, Mono
                .kv_use_ppm = sign.kv_use_ppm};
   const std::int32_t there = told.sign.running + told.sign.waiting;
   told.others = std::max(there - std::max(ours, line.ours_when_asked), 0);
+  told.untold = std::max(std::min(ours, line.ours_when_asked) - there, 0);
+  told.asked_at = line.asked_at;
   told.at = now;
   told.weight = weight(kStep);
   told_.insert(site.value());

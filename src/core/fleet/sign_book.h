@@ -51,6 +51,8 @@ class SignBook {
   struct Told {
     Sign sign;
     std::int32_t others = 0;  // of the sequences there, those that are not ours
+    std::int32_t untold = 0;  // of ours, those that it does not tell of
+    MonotonicTime asked_at;
     MonotonicTime at;
     std::int32_t weight = 0;
 
@@ -61,7 +63,7 @@ class SignBook {
   static std::int32_t weight(Duration age);
 
   // `site` is asked for its sign, with so many sequences of ours there.
-  void asked(SiteLine site, std::int32_t ours);
+  void asked(SiteLine site, std::int32_t ours, MonotonicTime now);
   // It has come. Numbers that cannot be are brought within reason.
   void measured(SiteLine site, const Sign& sign, std::int32_t ours, MonotonicTime now);
 
@@ -89,6 +91,7 @@ class SignBook {
  private:
   struct Line {
     std::int32_t ours_when_asked = 0;
+    MonotonicTime asked_at;
     Told told;
   };
 

@@ -31,13 +31,23 @@ TEST(SignBook, WhatIsNotOursIsOthers) {
   EXPECT_EQ(book.of(kSite)->others, 0);
 }
 
+TEST(SignBook, SaysHowManyOfOursItDoesNotTellOfAndWhenItWasAsked) {
+  SignBook book;
+  book.asked(kSite, 5, at(20));
+  book.measured(kSite, {.running = 2, .waiting = 1}, 7, at(30));
+  EXPECT_EQ(book.of(kSite)->untold, 2);
+  EXPECT_EQ(book.of(kSite)->asked_at, at(20));
+  EXPECT_EQ(book.of(kSite)->at, at(30));
+}
+
 // An attempt that ends while the question is under way is not taken for
 // somebody else's.
 TEST(SignBook, WhatWasOursWhenItWasAskedIsOurs) {
   SignBook book;
-  book.asked(kSite, 4);
+  book.asked(kSite, 4, at(0));
   book.measured(kSite, {.running = 4}, 0, at(0));
   EXPECT_EQ(book.of(kSite)->others, 0);
+  EXPECT_EQ(book.of(kSite)->untold, 0) << "nor is one that begins missed";
 }
 
 TEST(SignBook, ASignFadesAndIsNeverBelievedWhenItIsTenSecondsOld) {
