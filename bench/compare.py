@@ -57,9 +57,11 @@ def compare_cpu(options: Options, folder: pathlib.Path) -> None:
     programs = {"other": options.other, "this": BUILD / "hanse"}
     taken: dict[str, list[float]] = {"nginx": [], "other": [], "this": []}
     with running_engine(200, 20) as engine:
-        servers = {name: start_hanse(folder / name, engine, program=program)[0] for name, program in programs.items()}
-        servers["nginx"] = start_nginx(folder, engine)
+        servers: dict[str, Server] = {}
         try:
+            servers["nginx"] = start_nginx(folder, engine)
+            for name, program in programs.items():
+                servers[name] = start_hanse(folder / name, engine, program=program)[0]
             for turn in range(options.rounds):
                 order = ["nginx", *(("other", "this") if turn % 2 else ("this", "other"))]
                 for name in order:

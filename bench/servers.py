@@ -146,8 +146,15 @@ def start_nginx(folder: pathlib.Path, engine: int) -> Server:
     file.write_text(NGINX_CONFIGURATION.format(folder=folder, engine=engine, port=port))
     process = subprocess.Popen([NGINX, "-p", folder, "-c", file], stderr=subprocess.DEVNULL)
     wait_for(port)
-    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return Server(process, int(children[0]), port)
+    # It listens before its worker is there.
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 10
+    while not (workers := children.read_text().split()):
+        if time.monotonic() > end:
+            process.kill()
+            raise SystemExit("nginx starts no worker")
+        time.sleep(0.005)
+    return Server(process, int(workers[0]), port)
 
 
 def make_certificate(folder: pathlib.Path) -> str:
