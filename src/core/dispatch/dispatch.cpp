@@ -258,7 +258,7 @@ void Dispatch::learn_room(fleet::SiteLine line, std::int32_t ours, Instant now) 
   // what the site makes of ours.
   if (told.others > 0 || told.untold > rooms_.bridging(line) || ours == 0) return;
   // A request for several answers is several sequences.
-  const std::int64_t attempts = attempts_at_[line.value()];
+  const std::int64_t attempts = std::min(attempts_at_[line.value()], ours);
   const auto of_attempts = [&](std::int32_t sequences) {
     return static_cast<std::int32_t>((sequences * attempts + ours - 1) / ours);
   };

@@ -1,6 +1,8 @@
 // What engines tell of themselves, from the event to the decision.
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "core/dispatch/testing/desk.h"
 
 namespace hanse::dispatch {
@@ -58,6 +60,40 @@ TEST(Signs, WorkOfOursIsNobodyElses) {
   EXPECT_EQ(desk.dispatch().sign_of(desk.site("ashburn"))->others, 0);
   measure(desk, "ashburn", {.running = 5});
   EXPECT_EQ(desk.dispatch().sign_of(desk.site("ashburn"))->others, 2);
+}
+
+// Whether Ashburn, whose four slots are taken, is asked again when one of them comes
+// free after two such signs in a row, and nobody else may be asked.
+bool has_room_again(const fleet::Sign& first, const fleet::Sign& second) {
+  Desk desk;
+  std::vector<Arrived> requests(4);
+  for (Arrived& request : requests) {
+    request = desk.request();
+    EXPECT_EQ(desk.tell(request).back(), "open_attempt ashburn/small/q4");
+  }
+  for (const fleet::Sign& sign : {first, second}) {
+    desk.pass(seconds(1));
+    desk.tell(Woke{});
+    desk.pass(milliseconds(10));
+    measure(desk, "ashburn", sign);
+  }
+  for (const char* site : {"frankfurt", "hamburg", "lyon"}) {
+    desk.tell(SiteDrilled{.site = desk.site(site), .lasts = seconds(60)});
+  }
+  desk.first_token(requests[0].request);
+  desk.ends(requests[0].request, 0, answer::Failure::none, Desk::used(30, 10));
+  return desk.tell(desk.request()).back() == "open_attempt ashburn/small/q4";
+}
+
+TEST(Signs, WhatWaitsInsideASiteTakesItsRoomOnlyIfItIsOursAndGoesOn) {
+  constexpr fleet::Sign kWaits{.running = 2, .waiting = 2};
+  EXPECT_FALSE(has_room_again(kWaits, kWaits));
+  EXPECT_TRUE(has_room_again({.running = 4}, kWaits)) << "it may be a moment";
+  EXPECT_TRUE(has_room_again(kWaits, {.running = 4}));
+  constexpr fleet::Sign kOthers{.running = 2, .waiting = 3};
+  EXPECT_TRUE(has_room_again(kOthers, kOthers)) << "who waits is not told apart from others";
+  constexpr fleet::Sign kOld{.running = 1, .waiting = 1};
+  EXPECT_TRUE(has_room_again(kOld, kOld)) << "it stands still: four are there";
 }
 
 TEST(Signs, OutliveAReloadButNotInTheOldWorld) {

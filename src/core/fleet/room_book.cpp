@@ -42,10 +42,8 @@ void RoomBook::answered(SiteLine site, Duration took, std::int32_t open, Monoton
   const std::int32_t rounds = line.learned + 1 == line.busy_at ? line.patience : 1;
   if (line.well / rounds < line.learned || elapsed(line.changed_at, now) < kRisesEvery) return;
   if (line.learned >= line.busy_at) line.busy_at = 0;
-  ++line.learned;
-  line.well = 0;
+  change(line, line.learned + 1, now);
   line.risen = true;
-  line.changed_at = now;
   const std::int32_t most = wanted(line);
   if (line.learned < most || line.learned == line.busy_at) return;
   line.learned = 0;
@@ -98,11 +96,16 @@ std::int32_t RoomBook::less_than(const Line& line, std::int32_t open) {
 void RoomBook::lower(Line& line, std::int32_t to, std::int32_t busy_at, MonotonicTime now) {
   const bool is_tried_again = line.learned != 0 && line.risen && line.learned == line.busy_at;
   line.patience = is_tried_again ? std::min(2 * line.patience, kPatienceMost) : kPatienceFirst;
-  line.learned = std::max(1, to);
+  change(line, std::max(1, to), now);
   line.busy_at = busy_at;
-  line.well = 0;
   line.risen = false;
   line.lowered_at = now;
+}
+
+void RoomBook::change(Line& line, std::int32_t learned, MonotonicTime now) {
+  line.learned = learned;
+  line.well = 0;
+  line.queues = false;
   line.changed_at = now;
 }
 

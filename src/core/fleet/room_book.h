@@ -46,7 +46,8 @@ class RoomBook {
   // One that was sent at `sent_at` was turned away while so many were open there,
   // itself among them.
   void turned_away(SiteLine site, std::int32_t open, MonotonicTime sent_at, MonotonicTime now);
-  // It was asked at `asked_at` what it does, and tells only of ours.
+  // It was asked at `asked_at` what it does, and tells of ours, all of them and
+  // nobody else's.
   void told(SiteLine site, const Work& work, MonotonicTime asked_at, MonotonicTime now);
 
   // At most so many at once; one at least, unless it has no slots.
@@ -64,7 +65,7 @@ class RoomBook {
     bool risen = false;         // to `learned`, one less having gone well
     std::int32_t busy_at = 0;   // so many were too many, the last time; zero: none known
     std::int32_t patience = 0;  // rounds to go well before that is tried again
-    bool queues = false;        // its last sign says so
+    bool queues = false;        // its last sign since then says so
     MonotonicTime lowered_at;
     MonotonicTime changed_at;
   };
@@ -73,6 +74,7 @@ class RoomBook {
   // What is left of so many, which were too many.
   [[nodiscard]] static std::int32_t less_than(const Line& line, std::int32_t open);
   static void lower(Line& line, std::int32_t to, std::int32_t busy_at, MonotonicTime now);
+  static void change(Line& line, std::int32_t learned, MonotonicTime now);
 
   // Requires: the site is known.
   [[nodiscard]] Line& known(SiteLine site);
